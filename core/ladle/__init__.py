@@ -1,0 +1,42 @@
+"""Train language models from TOML recipes, every step of it a plugin.
+
+This module is the whole public interface; its names are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .columns import Changes, Columns, Makes, Reads
+    from .components import Cleaner, DataSource, FeatureExtractor, Labeler, Technique, Trainer, Writer
+    from .errors import OptionError
+    from .hookspecs import hookimpl
+    from .options import DataName, InputPath, ModelChoice, NotInKey, OutputPath
+    from .rows import Cleaned, Reject, Rows, origins
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "columns": ["Changes", "Columns", "Makes", "Reads"],
+    "components": ["Cleaner", "DataSource", "FeatureExtractor", "Labeler", "Technique", "Trainer", "Writer"],
+    "errors": ["OptionError"],
+    "hookspecs": ["hookimpl"],
+    "options": ["DataName", "InputPath", "ModelChoice", "NotInKey", "OutputPath"],
+    "rows": ["Cleaned", "Reject", "Rows", "origins"],
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ladle' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

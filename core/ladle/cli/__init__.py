@@ -1,0 +1,91 @@
+"""The `ladle` command. Each verb is a module, imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from .. import __version__
+from ..errors import EXIT_INTERRUPTED, EXIT_USAGE, LadleError
+
+_VERBS = {
+    "run": "Run recipes: from raw data to a trained, measured model.",
+    "check": "Find every mistake in recipes without running them.",
+    "predict": "Use a trained model on texts or on the rows of a file.",
+    "plugins": "List the installed plugins and what they offer.",
+    "runs": "List the runs there have been.",
+    "show": "Show what a run did and what its models are worth.",
+}
+
+
+class _Verbs(click.Group):
+    """Ladle's own verbs, then those of plugins; a broken plugin's are left out and told by `ladle plugins`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from ..registry import installed
+
+        return [*_VERBS, *sorted(set(installed().commands) - set(_VERBS))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from ..registry import installed, load_target
+
+        if cmd_name in _VERBS:
+            command: click.Command = import_module(f".{cmd_name}", __name__).command
+            return command
+        target = installed().commands.get(cmd_name)
+        return load_target(target) if target is not None else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own = list(_VERBS.items())
+        with formatter.section("Commands"):
+            formatter.write_dl(own)
+        others = self.list_commands(ctx)[len(own) :]
+        if others:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(name, self._help_of(ctx, name)) for name in others])
+
+    def _help_of(self, ctx: click.Context, name: str) -> str:
+        try:
+            command = self.get_command(ctx, name)
+        except Exception as error:  # a plugin's fault is no reason for `--help` to fail
+            return f"(cannot be imported: {error})"
+        return command.get_short_help_str(limit=80) if command else ""
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="ladle %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def _ladle(ctx: click.Context, debug: bool) -> None:
+    """Train language models from TOML recipes, every step of it a plugin.
+
+    Begin with `ladle check recipes/quickstart.toml`, then `ladle run` it.
+    """
+    ctx.obj = debug
+
+
+def main() -> None:
+    """The console script: errors become messages and exit codes."""
+    debug = "--debug" in sys.argv
+    try:
+        sys.exit(_ladle.main(args=_debug_first(sys.argv[1:]), prog_name="ladle", standalone_mode=False))
+    except LadleError as error:
+        if debug:
+            raise
+        if not getattr(error, "is_shown", False):
+            click.echo(error, err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted: run the same command again to go on", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _debug_first(arguments: list[str]) -> list[str]:
+    """`--debug` works anywhere on the command line."""
+    rest = [argument for argument in arguments if argument != "--debug"]
+    return ["--debug", *rest] if len(rest) < len(arguments) else rest

@@ -1,0 +1,404 @@
+"""What a recipe can name with `use`: a component is its options, plus one or two methods that do the work.
+
+Nothing here imports torch, transformers, datasets or pyarrow: a component does so inside the methods that
+need them, so that checking a recipe stays fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from .columns import Changes, Columns, ColumnType, Makes, Reads
+from .options import DataName, DataReference, Input, ModelChoice, NotInKey, OutputPath, marked
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import torch
+    import transformers
+    from datasets import Dataset
+    from torch.utils.data import Sampler
+
+    from .rows import Batch, Cleaned, Reject, Row, Rows
+    from .training.measured import Measured
+    from .training.setting import Setting
+    from .training.terms import Terms
+
+
+class Component(BaseModel):
+    """The options of one thing that a recipe can use.
+
+    A recipe's table validates straight into an instance: unknown keys are refused, nothing is converted,
+    and the instance cannot change. The docstring and the fields' descriptions are the documentation.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+
+    kind: ClassVar[str]
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first line of the docstring."""
+        return (cls.__doc__ or "").strip().partition("\n")[0]
+
+    def files(self) -> list[Path]:
+        """The files whose content this component reads: a change in one means working again."""
+        return [
+            path
+            for name, field in type(self).model_fields.items()
+            if marked(field.metadata, Input) and (path := getattr(self, name)) is not None
+        ]
+
+    def data_names(self) -> list[tuple[str, str]]:
+        """The data sets that options name, as (option, name)."""
+        return [
+            (name, getattr(self, name))
+            for name, field in type(self).model_fields.items()
+            if marked(field.metadata, DataReference) and getattr(self, name) is not None
+        ]
+
+    def model_choices(self) -> list[tuple[str, ModelChoice]]:
+        """The models that options name, as (key, choice)."""
+        return [
+            (field.alias or name, choice)
+            for name, field in type(self).model_fields.items()
+            if isinstance(choice := getattr(self, name), ModelChoice)
+        ]
+
+    def columns(self, given: Columns) -> Columns:
+        """The columns after this component, given those before.
+
+        Raises OptionError (through `given.need`) for a column that is missing or of the wrong type.
+        """
+        after = given
+        for name, field in type(self).model_fields.items():
+            for mark in marked(field.metadata, Reads, Makes):
+                value = getattr(self, name)
+                for column in [value] if isinstance(value, str) else value or ():
+                    if isinstance(mark, Makes):
+                        after = after.having(column, mark.type)
+                        continue
+                    found = given.need(column, *mark.types, option=field.alias or name)
+                    if isinstance(mark, Changes):
+                        after = after.having(column, found)
+        return after
+
+
+class DataSource(Component):
+    """Where rows come from."""
+
+    kind: ClassVar[str] = "source"
+
+    def read(self) -> Iterator[Row | pa.RecordBatch | Reject]:
+        """Yield rows (dicts), or record batches for speed, and a Reject for whatever cannot be read.
+
+        A batch may carry a column `_origin` (see `ladle.origins`) that tells file, line and byte offset of each row.
+        """
+        raise NotImplementedError
+
+    def peek(self) -> Mapping[str, ColumnType] | None:
+        """The columns and their types, found without reading everything; None where that is impossible."""
+        return None
+
+
+class RowWork(Component):
+    """What cleaners, feature extractors and labelers share: rows in, the same rows out.
+
+    Row-local work is a method that gets one row or one batch. Work on the whole data set overrides the
+    data method. What is learnt from data is what `fit` returns; it is there as `self.state` when rows are
+    worked on, in training and at prediction alike.
+    """
+
+    form: ClassVar[Literal["python", "arrow"]] = "python"
+    """What a batch is: a dict of lists, or a pyarrow.RecordBatch."""
+
+    _state: Any = PrivateAttr(default=None)
+
+    def fit(self, train: Rows) -> Any:
+        """Learn from the rows of the train split; return what `self.state` shall be (any JSON value)."""
+        return None
+
+    @property
+    def learns(self) -> bool:
+        """Whether this component has a `fit` of its own."""
+        return type(self).fit is not RowWork.fit
+
+    @property
+    def state(self) -> Any:
+        return self._state
+
+    def with_state(self, state: Any) -> RowWork:
+        """A copy that has learnt `state`."""
+        copy = self.model_copy()
+        copy._state = state
+        return copy
+
+    def work(self, data: Rows) -> Iterable[Batch | Cleaned]:
+        """What the core calls: for each batch of `data` the batch that takes its place."""
+        raise NotImplementedError
+
+
+class Cleaner(RowWork):
+    """Mends rows, or drops them with a reason."""
+
+    kind: ClassVar[str] = "clean"
+
+    def clean_row(self, row: Row) -> Row | Reject:
+        """The row as it shall be, or the Reject that says why it goes."""
+        raise NotImplementedError
+
+    def clean_batch(self, batch: Batch) -> Batch | Cleaned:
+        """A batch of the same length; rows to drop are named beside it in a Cleaned."""
+        from .rows import each_row
+
+        return each_row(self.clean_row, batch)
+
+    def clean_data(self, data: Rows) -> Iterable[Batch | Cleaned]:
+        """For each batch of `data`, in order, what `clean_batch` would return."""
+        return map(self.clean_batch, data.batches(self.form))
+
+    def work(self, data: Rows) -> Iterable[Batch | Cleaned]:
+        return self.clean_data(data)
+
+
+class FeatureExtractor(RowWork):
+    """Adds features that rows carry."""
+
+    kind: ClassVar[str] = "extract"
+
+    def extract_row(self, row: Row) -> Row:
+        """The row with its features."""
+        raise NotImplementedError
+
+    def extract_batch(self, batch: Batch) -> Batch:
+        """The batch with its features."""
+        from .rows import each_row
+
+        return each_row(self.extract_row, batch).batch
+
+    def extract_data(self, data: Rows) -> Iterable[Batch]:
+        """For each batch of `data`, in order, what `extract_batch` would return."""
+        return map(self.extract_batch, data.batches(self.form))
+
+    def work(self, data: Rows) -> Iterable[Batch | Cleaned]:
+        return self.extract_data(data)
+
+
+class Labeler(RowWork):
+    """Gives rows labels; a row it abstains from has none (null)."""
+
+    kind: ClassVar[str] = "label"
+
+    def label_row(self, row: Row) -> Row:
+        """The row with its label."""
+        raise NotImplementedError
+
+    def label_batch(self, batch: Batch) -> Batch:
+        """The batch with its labels."""
+        from .rows import each_row
+
+        return each_row(self.label_row, batch).batch
+
+    def label_data(self, data: Rows) -> Iterable[Batch]:
+        """For each batch of `data`, in order, what `label_batch` would return."""
+        return map(self.label_batch, data.batches(self.form))
+
+    def work(self, data: Rows) -> Iterable[Batch | Cleaned]:
+        return self.label_data(data)
+
+
+class Writer(Component):
+    """Keeps rows in a file."""
+
+    kind: ClassVar[str] = "write"
+
+    path: OutputPath = Field(description="The file to write; it appears when it is whole.")
+
+    def write(self, data: Rows, path: Path) -> None:
+        """Write all rows to `path`, a temporary name that the core moves to `self.path` afterwards."""
+        raise NotImplementedError
+
+
+class Training(Component):
+    """What trainers and techniques share: the setting they find themselves in while a model is trained."""
+
+    _setting: Any = PrivateAttr(default=None)
+
+    @property
+    def setting(self) -> Setting:
+        """Data, seed, device, model and store of the training under way."""
+        return self._setting
+
+    def within(self, setting: Setting) -> Any:
+        """A copy at work in `setting`."""
+        copy = self.model_copy()
+        copy._setting = setting
+        return copy
+
+    def callbacks(self) -> list[transformers.TrainerCallback]:
+        """What has to happen over time; a callback that is an ExportableState keeps its state in checkpoints."""
+        return []
+
+
+class Technique(Training):
+    """Wraps a trainer's answers: each method gets the answer inside (`inner`) and what that one gets.
+
+    A technique overrides the questions it has something to say to; `questions()` tells which.
+    """
+
+    kind: ClassVar[str] = "technique"
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What it cannot do without, of `items`, `embeddings`, `labels`, `layers`; a trainer `offers` them."""
+    claims: ClassVar[frozenset[str]] = frozenset()
+    """What only one technique of a stage may decide, such as `order`."""
+
+    def takes(self) -> frozenset[str]:
+        """What other techniques of the stage can no longer have, given its options."""
+        return frozenset()
+
+    def model(self, inner: Any) -> torch.nn.Module:
+        """The module to train, changed inside but not wrapped."""
+        return inner()
+
+    def dataset(self, inner: Any, split: str) -> Dataset:
+        """The rows of a split, as they go into batches."""
+        return inner(split)
+
+    def sampler(self, inner: Any, dataset: Dataset) -> Sampler[list[int]]:
+        """The order of rows, cut into batches."""
+        return inner(dataset)
+
+    def batch(self, inner: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Rows into tensors, and their `counts`."""
+        return inner(rows)
+
+    def loss(self, inner: Any, model: torch.nn.Module, batch: dict[str, Any]) -> Terms:
+        """The loss of one batch, in named terms."""
+        return inner(model, batch)
+
+    def step(self, inner: Any, model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
+        """Forward, backward: adds to every trainable parameter's gradient, returns the loss (no gradient)."""
+        return inner(model, batch)
+
+    def parameters(self, inner: Any, model: torch.nn.Module) -> list[dict[str, Any]]:
+        """Optimiser groups: every trainable parameter in exactly one."""
+        return inner(model)
+
+
+class Trainer(Training):
+    """Makes a model from a data set: names a `transformers.Trainer` class and answers seven questions for it.
+
+    A question that a trainer does not override is left to the Trainer class that it names.
+    """
+
+    kind: ClassVar[str] = "trainer"
+
+    offers: ClassVar[frozenset[str]] = frozenset()
+    """What techniques may build on, of `items`, `embeddings`, `labels`, `layers`."""
+
+    data: DataName = Field(description="The data set to train on.")
+    start: ModelChoice | None = Field(default=None, alias="model", description="Where the model starts.")
+    epochs: float = Field(default=3, ge=0, description="Passes over the train split; 0 measures the model as it is.")
+    batch_size: int = Field(default=32, gt=0, description="Rows in a batch, on each device.")
+    accumulate: int = Field(default=1, gt=0, description="Batches whose gradients make one step.")
+    learning_rate: float = Field(default=2e-5, gt=0, description="Highest learning rate of the schedule.")
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        default="linear", description="How the learning rate goes on after the warm-up."
+    )
+    warmup: float = Field(default=0.1, ge=0, lt=1, description="Share of the steps in which the rate rises from 0.")
+    weight_decay: float = Field(default=0.01, ge=0, description="Decoupled weight decay (AdamW).")
+    clip: float = Field(default=1.0, ge=0, description="Largest norm of a step's gradient; 0 leaves it alone.")
+    early_stopping: int | None = Field(
+        default=None, gt=0, description="Epochs without a better `choose_by` on the validation split before stopping."
+    )
+    choose_by: str = Field(
+        default="loss", description="Validation metric that chooses the best epoch, whose model is kept."
+    )
+    device: Annotated[Literal["auto", "cuda", "mps", "cpu"], NotInKey()] = Field(
+        default="auto", description="Where to train; `auto` takes the best there is."
+    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="Number format of the forward pass; `auto` is bfloat16 on CUDA where it can."
+    )
+    arguments: dict[str, Any] = Field(
+        default={}, description="Further `transformers.TrainingArguments`, passed on as they are."
+    )
+
+    def trainer_class(self) -> type[transformers.Trainer]:
+        """The class whose loop runs the training."""
+        from transformers import Trainer as TransformersTrainer
+
+        return TransformersTrainer
+
+    def arguments_class(self) -> type[transformers.TrainingArguments]:
+        """The class of the arguments that `trainer_class` takes."""
+        from transformers import TrainingArguments
+
+        return TrainingArguments
+
+    def trainer_options(self) -> dict[str, Any]:
+        """Further keyword arguments for `trainer_class`, such as a `processing_class`."""
+        return {}
+
+    # The seven questions
+
+    def model(self) -> torch.nn.Module:
+        """The module to train, from `self.setting.start`; at prediction, the module that `save` has written there."""
+        raise NotImplementedError
+
+    def dataset(self, split: str) -> Dataset:
+        """The rows of a split, as they go into batches; a column `length` lets batches hold rows of like length.
+
+        At prediction the rows have no target column, and their split is called `predict`.
+        """
+        return self.setting.rows(split)
+
+    def sampler(self, dataset: Dataset) -> Sampler[list[int]]:
+        """The order of rows, cut into batches (`ladle.training.shuffled` is a good answer)."""
+        raise NotImplementedError
+
+    def batch(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Rows into tensors, and under `counts` the numbers that loss terms are averaged over."""
+        raise NotImplementedError
+
+    def loss(self, model: torch.nn.Module, batch: dict[str, Any]) -> Terms:
+        """The loss of one batch in named terms, one value per item (the Trainer class gives one term per batch)."""
+        raise NotImplementedError
+
+    def step(self, model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
+        """Forward and backward of one batch."""
+        raise NotImplementedError
+
+    def parameters(self, model: torch.nn.Module) -> list[dict[str, Any]]:
+        """Optimiser groups (`ladle.training.decay_groups` makes those that all have where none are answered)."""
+        raise NotImplementedError
+
+    # Measuring and using the model
+
+    def outputs(self, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+        """What the model says of each row of a batch: tensors whose first dimension is the rows."""
+        raise NotImplementedError
+
+    def measure(self, outputs: dict[str, Any], dataset: Dataset) -> Measured:
+        """Metrics of the rows of `dataset` (its columns are those that `dataset()` gave), from numpy `outputs`."""
+        raise NotImplementedError
+
+    def baseline(self, train: Dataset, test: Dataset) -> dict[str, float]:
+        """The metrics that a model would have that learnt nothing but the commonest answer of `train`."""
+        raise NotImplementedError
+
+    def present(self, outputs: dict[str, Any]) -> list[dict[str, Any]]:
+        """Predictions as a person reads them, one dict a row."""
+        raise NotImplementedError
+
+    def save(self, model: torch.nn.Module, folder: Path) -> None:
+        """Write the model in Hugging Face layout, with whatever else is needed to use it."""
+        raise NotImplementedError
+
+    def answers(self, question: str) -> bool:
+        """Whether this trainer answers a question itself."""
+        return getattr(type(self), question) is not getattr(Trainer, question)

@@ -1,0 +1,97 @@
+"""What goes wrong, as data: a problem knows its code, place, message and remedy; one renderer shows it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+EXIT_FAILED = 1  # a stage failed
+EXIT_USAGE = 2  # the recipe or the command line is wrong
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of one line of a file; `line` and `column` count from 1, `length` in characters."""
+
+    file: str
+    line: int
+    column: int
+    length: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, where it is, and what to do about it."""
+
+    code: str
+    message: str
+    help: str = ""
+    span: Span | None = None
+    severity: str = "error"
+
+    def render(self) -> str:
+        """The problem as a person reads it: place, message, the line with a caret, remedy."""
+        place = f"{self.span}: " if self.span else ""
+        lines = [f"{place}{self.severity}: {self.message}"]
+        if self.span:
+            gutter = str(self.span.line)
+            pointer = " " * (self.span.column - 1) + "^" * max(1, self.span.length)
+            lines += [f"  {gutter} | {self.span.text}", f"  {' ' * len(gutter)} | {pointer}"]
+        if self.help:
+            lines.append(f"  help: {self.help}")
+        return "\n".join(lines)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class LadleError(Exception):
+    """An error told to the user in full by its problems: never shown as a traceback."""
+
+    exit_code = EXIT_FAILED
+    is_shown = False
+    """Whether the problems have been told already."""
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        self.problems = [problems] if isinstance(problems, Problem) else list(problems)
+        super().__init__("\n".join(problem.render() for problem in self.problems))
+
+
+class RecipeError(LadleError):
+    """The recipe, or the command line, asks for something that cannot be."""
+
+    exit_code = EXIT_USAGE
+
+
+class StageError(LadleError):
+    """A stage of a right recipe could not do its work."""
+
+
+class OptionError(ValueError):
+    """Raised by a component about its own options: `option` names the key at fault, `help` the remedy."""
+
+    def __init__(self, message: str, *, option: str | None = None, help: str = "", code: str = "option") -> None:
+        super().__init__(message)
+        self.option = option
+        self.help = help
+        self.code = code
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` was most likely meant to be, if one is near."""
+    matches = difflib.get_close_matches(name.lower(), choices := {k.lower(): k for k in known}, n=1, cutoff=0.6)
+    return choices[matches[0]] if matches else None
+
+
+def did_you_mean(name: str, known: Sequence[str], what: str = "known") -> str:
+    """A remedy for an unknown name: the nearest right one, or all there are."""
+    if near := nearest(name, known):
+        return f"did you mean `{near}`?"
+    return f"{what}: {', '.join(sorted(known))}" if known else f"{what}: none"

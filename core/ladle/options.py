@@ -1,0 +1,124 @@
+"""Types for options that mean more than their value: files, data sets, models, what leaves the outcome alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+
+from .errors import OptionError, nearest
+from .models import Location, fetch, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True)
+class NotInKey:
+    """Marks an option that cannot change a stage's outcome, and so is no part of its key."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """Marks a path whose content, not whose name, is part of a stage's key."""
+
+
+@dataclass(frozen=True)
+class DataReference:
+    """Marks an option that names a data set of the recipe."""
+
+
+def resolve(path: str, info: ValidationInfo) -> Path:
+    """A path as the recipe means it: relative to the recipe's folder."""
+    base = (info.context or {}).get("folder")
+    expanded = Path(path).expanduser()
+    return expanded if expanded.is_absolute() or base is None else Path(base) / expanded
+
+
+def _input_path(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, str):
+        return value
+    path = resolve(value, info)
+    if not path.exists():
+        raise OptionError(f"no such file or folder: {value}", help=_near_file(path), code="missing-file")
+    return path
+
+
+def _near_file(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"there is no folder {folder} either; paths are relative to the recipe"
+    near = nearest(path.name, [entry.name for entry in folder.iterdir()])
+    return f"did you mean `{folder / near}`?" if near else f"looked in {folder.absolute()}"
+
+
+def _output_path(value: Any, info: ValidationInfo) -> Any:
+    return resolve(value, info) if isinstance(value, str) else value
+
+
+_as_text = PlainSerializer(str, return_type=str)
+_is_path = WithJsonSchema({"type": "string", "format": "path"})
+
+InputPath = Annotated[Path, BeforeValidator(_input_path), _as_text, _is_path, Input()]
+"""A file or folder that must exist; its content decides whether a stage has to run again."""
+
+OutputPath = Annotated[Path, BeforeValidator(_output_path), _as_text, _is_path]
+"""Where a file is to be written."""
+
+DataName = Annotated[str, DataReference()]
+"""The name of a data set of the recipe: `reviews` for `[data.reviews]`."""
+
+
+class ModelChoice(BaseModel):
+    """Where a model starts: `{ pretrained = "…" }` or `{ stage = "earlier" }`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    pretrained: str | None = Field(
+        default=None,
+        description="A folder in Hugging Face layout, an installed package that carries one, or a hub id (`org/name`).",
+    )
+    revision: str | None = Field(default=None, description="Branch, tag or commit of a hub model.")
+    stage: str | None = Field(default=None, description="An earlier train stage, whose model this one goes on from.")
+
+    _location: Any = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _one_start(self, info: ValidationInfo) -> ModelChoice:
+        if (self.pretrained is None) == (self.stage is None):
+            raise OptionError(
+                "a model starts from exactly one of `pretrained` and `stage`",
+                help='write model = { pretrained = "…" } or model = { stage = "…" }',
+                code="model-choice",
+            )
+        if self.revision is not None and self.pretrained is None:
+            raise OptionError("`revision` belongs to a hub model", option="revision", code="model-choice")
+        if self.pretrained is not None:
+            self._location = locate(self.pretrained, (info.context or {}).get("folder"))
+        return self
+
+    @property
+    def location(self) -> Location | None:
+        """Where the pre-trained model is; None if the model is another stage's."""
+        return self._location
+
+    def fetch(self) -> Path:
+        """The folder of the pre-trained model, which is downloaded if a hub has it."""
+        return fetch(self._location, self.revision)
+
+
+def marked(annotations: Iterable[Any], *markers: type) -> list[Any]:
+    """The markers of these types among a field's annotations."""
+    return [mark for mark in annotations if isinstance(mark, markers)]

@@ -1,0 +1,165 @@
+"""Using a model: new rows go the way that the rows it was trained on went, as far as the model needs it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .components import Component, RowWork, Trainer
+from .errors import OptionError, Problem, RecipeError, StageError, did_you_mean
+from .events import Events
+from .registry import PluginError, UnknownUse, installed
+from .runs import Run
+from .store import Store, read_json
+
+PREDICT = "predict"  # the split of rows to predict
+
+
+class Predictor:
+    """A train stage's model with the stages before it that make or change a column it reads.
+
+    Raises RecipeError if the run has no such stage, or a plugin that it needs is gone.
+    """
+
+    def __init__(self, run: Run, stage: str | None = None) -> None:
+        self.run = run
+        self.locked = {locked["name"]: locked for locked in run.lock["stages"]}
+        trained = [name for name, locked in self.locked.items() if locked["kind"] == "train"]
+        if not trained:
+            raise RecipeError(Problem("no-model", f"the run {run.name} has trained no model"))
+        if stage is not None and stage not in trained:
+            help = did_you_mean(stage, trained, "it has")
+            raise RecipeError(Problem("no-model", f"the run {run.name} has no train stage `{stage}`", help))
+        self.stage = self.locked[stage or trained[-1]]
+        self.trainer = self._trainer()
+        self.steps, self.raw = self._way()
+
+    def _component(self, locked: dict[str, Any], options: dict[str, Any]) -> Component:
+        kind = "trainer" if locked["kind"] == "train" else locked["kind"]
+        use = f"{locked['package']}:{locked['use'].rpartition(':')[2]}"
+        try:
+            return installed().find(kind, use).load().model_validate(options)
+        except (UnknownUse, PluginError) as error:
+            help = f"install it: {locked['package']}"
+            raise RecipeError(Problem("plugin", f"the run {self.run.name} needs {error}", help)) from None
+
+    def _trainer(self) -> Trainer:
+        options = self.stage["options"] | {"model": {"pretrained": str(self.run.model(self.stage["name"]).absolute())}}
+        trainer = self._component(self.stage, options)
+        assert isinstance(trainer, Trainer)
+        return trainer
+
+    def _way(self) -> tuple[list[dict[str, Any]], dict[str, str]]:
+        """The stages that rows to predict have to pass, and the columns they come with, by type."""
+        way = []
+        at = next(name for name in self.stage["inputs"] if self.locked[name]["kind"] != "train")
+        while at:
+            way.append(self.locked[at])
+            at = next(iter(self.locked[at]["inputs"]), None)
+        needed = set(self.stage["reads"]) - {getattr(self.trainer, "target", None)}
+        steps: list[dict[str, Any]] = []
+        for locked in way:
+            makes_some = needed & set(locked.get("writes", ()))
+            if locked["kind"] in ("clean", "extract", "label") and (makes_some or not locked["reads"]):
+                steps.insert(0, locked)
+                needed |= set(locked["reads"])
+        types: dict[str, str] = next((locked["columns"] for locked in reversed(way) if locked.get("columns")), {})
+        self.needed = sorted(needed & set(types)) if types else sorted(needed)
+        return steps, types
+
+    def rows_of_texts(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """One row a text. Raises RecipeError if the model reads more than one text."""
+        if len(self.needed) != 1:
+            columns = ", ".join(self.needed)
+            help = f"give rows in a file (--file) with the columns {columns}"
+            raise RecipeError(Problem("columns", f"the model reads several columns: {columns}", help))
+        return [{self.needed[0]: text} for text in texts]
+
+    def __call__(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """A prediction for each row; for a row that a cleaner rejects, its `error`.
+
+        Raises RecipeError if rows lack a column that the model needs.
+        """
+        if missing := [name for name in self.needed if not any(name in row for row in rows)]:
+            help = f"the model needs the columns {', '.join(self.needed)}"
+            raise RecipeError(Problem("missing-column", f"the rows have no column `{missing[0]}`", help))
+        with tempfile.TemporaryDirectory(prefix="ladle-") as folder:
+            return self._predict(rows, Path(folder))
+
+    def _predict(self, rows: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+        from .rows import Rows
+        from .stages.transform import columns_of, restored, worked
+        from .stages.work import RowSink
+
+        errors: dict[str, str] = {}
+        at = folder / "given"
+        _write(rows, self.raw, at)
+        for number, locked in enumerate(self.steps):
+            work = self._component(locked, locked["options"])
+            assert isinstance(work, RowWork)
+            work = restored(work, self.run.learnt(locked["name"]))
+            given, at = Rows.of_stages([at]), folder / str(number)
+            at.mkdir()
+            try:
+                with RowSink(at) as sink:
+                    for batch in worked(work, given, work.columns(columns_of(given))):
+                        errors |= {reject.id or "": reject.reason for reject in batch.rejects.values()}
+                        sink.write(batch.kept()[1])
+            except (OptionError, PluginError) as error:
+                raise StageError(Problem("stage", f"{locked['name']} ({locked['use']}): {error}")) from error
+        found = dict(self._of_model(Rows.of_stages([at]), folder)) if len(errors) < len(rows) else {}
+        return [found.get(str(n)) or {"error": errors.get(str(n), "")} for n in range(len(rows))]
+
+    def _of_model(self, rows: Any, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+        import transformers
+
+        from .rows import ID, SYSTEM
+        from .training.arguments import choose_device, choose_precision
+        from .training.evaluate import outputs
+        from .training.setting import Setting
+
+        transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
+        target = getattr(self.trainer, "target", None)
+        setting = Setting(
+            name=self.stage["name"],
+            data=rows.select([name for name in rows.columns if name not in (*SYSTEM, target)]),
+            start=self.run.model(self.stage["name"]),
+            seed=0,
+            device=(device := choose_device("auto")),
+            precision=choose_precision("auto", device),
+            keys={},
+            store=Store(folder / "store"),
+            events=Events(),
+        )
+        setting.state = read_json(self.run.model(self.stage["name"]) / "ladle.json")["state"]
+        trainer = self.trainer.within(setting)
+        setting.model = trainer.model().to(device)
+        dataset = trainer.dataset(PREDICT)
+        said = trainer.present(outputs(trainer, setting.model, dataset))
+        yield from zip(dataset[ID], said, strict=True)
+
+
+def _write(rows: list[dict[str, Any]], types: dict[str, str], folder: Path) -> None:
+    """Write rows to predict as a source would have: columns that they lack are null."""
+    import pyarrow as pa
+
+    from .rows import ID, ORIGIN, ORIGIN_TYPE, SPLIT, arrow_type, build_batch
+    from .stages.work import RowSink
+
+    names = dict.fromkeys([*types, *(name for row in rows for name in row)])
+    known = {name: arrow_type(type_) for name, type_ in types.items()}
+    try:
+        batch = build_batch({name: [row.get(name) for row in rows] for name in names}, known)
+    except ValueError as error:
+        raise RecipeError(Problem("type", str(error))) from None
+    system = {
+        ID: pa.array([str(number) for number in range(len(rows))]),
+        SPLIT: pa.array([PREDICT] * len(rows)),
+        ORIGIN: pa.nulls(len(rows), ORIGIN_TYPE),
+    }
+    folder.mkdir()
+    with RowSink(folder) as sink:
+        sink.write(pa.RecordBatch.from_arrays([*system.values(), *batch.columns], names=[*system, *batch.schema.names]))

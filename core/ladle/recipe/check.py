@@ -1,0 +1,215 @@
+"""What a recipe's tables mean to each other: names, columns, and which techniques can meet."""
+
+from __future__ import annotations
+
+from ..columns import Columns
+from ..components import DataSource, Technique, Trainer
+from ..errors import OptionError, did_you_mean
+from .model import DataSet, Recipe, TrainStage, Used
+from .problems import Problems
+
+
+def check(recipe: Recipe, problems: Problems) -> None:
+    """Note everything that cannot work, and let the columns flow through the recipe."""
+    complete = _check_names(recipe, problems)
+    for data_set in in_order(recipe.data) if complete else []:
+        _flow(data_set, recipe, problems)
+    for index, stage in enumerate(recipe.train):
+        _check_stage(stage, recipe.train[:index], problems)
+        if complete:
+            data_set = recipe.data[_trainer(stage).data]
+            for used in (stage.trainer, *stage.techniques):
+                _pass(used, data_set.columns.fresh(), problems)
+            _check_splits(stage, data_set, problems)
+
+
+def in_order(data: dict[str, DataSet]) -> list[DataSet]:
+    """The data sets, each after those it starts from."""
+    ordered: list[DataSet] = []
+
+    def visit(data_set: DataSet) -> None:
+        if data_set in ordered:
+            return
+        for used in data_set.sources:
+            for _, name in used.component.data_names():
+                visit(data[name])
+        ordered.append(data_set)
+
+    for data_set in data.values():
+        visit(data_set)
+    return ordered
+
+
+def _trainer(stage: TrainStage) -> Trainer:
+    assert isinstance(stage.trainer.component, Trainer)
+    return stage.trainer.component
+
+
+def _technique(used: Used) -> Technique:
+    assert isinstance(used.component, Technique)
+    return used.component
+
+
+def _check_names(recipe: Recipe, problems: Problems) -> bool:
+    """Whether every name of a data set means one, and no data set starts from itself."""
+    complete = True
+    for used in recipe.uses():
+        for option, name in used.component.data_names():
+            if name not in recipe.data:
+                help = did_you_mean(name, list(recipe.data), "the data sets are")
+                problems.add("unknown-data", f"no data set `{name}`", help, (*used.at, option), "value")
+                complete = False
+    return complete and not _has_cycle(recipe, problems)
+
+
+def _has_cycle(recipe: Recipe, problems: Problems) -> bool:
+    starts = {
+        name: [start for used in data_set.sources for _, start in used.component.data_names()]
+        for name, data_set in recipe.data.items()
+    }
+    for name in starts:
+        seen, open_names = set(), list(starts[name])
+        while open_names:
+            start = open_names.pop()
+            if start == name:
+                problems.add("cycle", f"the data set `{name}` starts from itself", "", ("data", name, "source"))
+                return True
+            if start not in seen:
+                seen.add(start)
+                open_names += starts[start]
+    return False
+
+
+def _flow(data_set: DataSet, recipe: Recipe, problems: Problems) -> None:
+    """Let the columns of a data set flow from its sources through its work."""
+    found = [_peek(used, recipe, problems) for used in data_set.sources]
+    given = _union(found)
+    for used in data_set.sources:
+        used.after = given
+    if data_set.split:
+        try:
+            _need_split_columns(data_set, given.fresh())
+        except OptionError as error:
+            problems.add_option_error(error, ("data", data_set.name, "split"))
+    for position, (_, used) in enumerate(data_set.work):
+        hints = _made_later(data_set, position, given)
+        given = _pass(used, given.fresh(hints), problems)
+
+
+def _peek(used: Used, recipe: Recipe, problems: Problems) -> Columns:
+    source = used.component
+    assert isinstance(source, DataSource)
+    for _, name in source.data_names():
+        return recipe.data[name].columns
+    try:
+        types = source.peek()
+    except OptionError as error:
+        problems.add_option_error(error, used.at)
+        types = None
+    except OSError as error:
+        problems.add("source", f"cannot look into the source: {error}", "", (*used.at, "use"), "value")
+        types = None
+    return Columns(types or {}, known=types is not None)
+
+
+def _union(found: list[Columns]) -> Columns:
+    """The columns of sources read one after another; where types differ, any."""
+    types = dict(found[0]) if found else {}
+    for columns in found[1:]:
+        for name, type_ in columns.items():
+            types[name] = type_ if types.get(name, type_) == type_ else "any"
+    return Columns(types, known=bool(found) and all(columns.known for columns in found))
+
+
+def _need_split_columns(data_set: DataSet, given: Columns) -> None:
+    split = data_set.split
+    assert split is not None
+    for name in split.by:
+        given.need(name, option="by")
+    if split.column:
+        given.need(split.column, "text", option="column")
+    if split.time:
+        given.need(split.time, "time", "number", "text", option="time")
+
+
+def _made_later(data_set: DataSet, position: int, given: Columns) -> dict[str, str]:
+    """For columns that a later part of the data set makes: the remedy for who wants them now."""
+    hints: dict[str, str] = {}
+    for step, used in data_set.work[position + 1 :]:
+        everything = Columns({}, known=False)
+        try:
+            made = set(used.component.columns(everything)) - set(given)
+        except OptionError:
+            continue
+        hints |= dict.fromkeys(made, f"`{used.use}` makes it only later, as a {step} of `{data_set.name}`")
+    return hints
+
+
+def _pass(used: Used, given: Columns, problems: Problems) -> Columns:
+    try:
+        used.after = used.component.columns(given)
+    except OptionError as error:
+        problems.add_option_error(error, used.at)
+        used.after = Columns(given, known=False)
+    return used.after
+
+
+def _check_splits(stage: TrainStage, data_set: DataSet, problems: Problems) -> None:
+    trainer = _trainer(stage)
+    if any(used.component.data_names() for used in data_set.sources):
+        return  # splits may come with the rows of the data set that this one starts from
+    splits = data_set.split.names if data_set.split else ["train"]
+    if trainer.early_stopping and "validation" not in splits:
+        problems.add(
+            "no-validation",
+            f"early stopping needs a validation split, and `{data_set.name}` has none",
+            f"add `validation = 0.1` to [data.{data_set.name}.split]",
+            (*stage.trainer.at, "early_stopping"),
+        )
+    if "test" not in splits:
+        problems.add(
+            "no-test",
+            f"`{data_set.name}` has no test split: the model will be trained but not measured",
+            f"add `test = 0.2` to [data.{data_set.name}.split]",
+            (*stage.trainer.at, "data"),
+            "value",
+            severity="warning",
+        )
+
+
+def _check_stage(stage: TrainStage, earlier: list[TrainStage], problems: Problems) -> None:
+    """Whether the model it starts from is made earlier, and its techniques can meet."""
+    names = [s.name for s in earlier]
+    for used in (stage.trainer, *stage.techniques):
+        for option, choice in used.component.model_choices():
+            if choice.stage is not None and choice.stage not in names:
+                help = did_you_mean(choice.stage, names, "the earlier train stages are")
+                place = (*used.at, option, "stage")
+                problems.add("unknown-stage", f"no earlier train stage `{choice.stage}`", help, place, "value")
+    claims: dict[str, Used] = {}
+    for used in stage.techniques:
+        technique = _technique(used)
+        at = (*used.at, "use")
+        if missing := technique.needs - _trainer(stage).offers:
+            problems.add(
+                "technique",
+                f"`{used.use}` needs {', '.join(sorted(missing))}, which `{stage.trainer.use}` does not offer",
+                "leave the technique out, or use another trainer",
+                at,
+                "value",
+            )
+        for other in stage.techniques:
+            if other is not used and (taken := technique.needs & _technique(other).takes()):
+                problems.add(
+                    "technique",
+                    f"`{used.use}` needs {', '.join(sorted(taken))}, which `{other.use}` takes away as it is set",
+                    f"see the options of `{other.use}`: ladle plugins show {other.use}",
+                    at,
+                    "value",
+                )
+        for claim in technique.claims:
+            first = claims.setdefault(claim, used)
+            if first is not used:
+                line = problems.span(problems.places[(*first.at, "use")].value).line
+                message = f"`{used.use}` and `{first.use}` (line {line}) both decide the {claim}"
+                problems.add("technique", message, "keep one of the two", at, "value")

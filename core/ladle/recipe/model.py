@@ -1,0 +1,124 @@
+"""What a recipe is once it has been read: data sets, train stages, and the components they use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ..columns import Columns, Reads
+from ..errors import OptionError
+from .spans import Path as TomlPath
+
+if TYPE_CHECKING:
+    from ..components import Component
+    from ..registry import Offer
+
+STEPS = ("source", "clean", "extract", "label", "write")  # the order in which data flows
+
+
+class Split(BaseModel):
+    """How rows are divided: by a hash of their content, by a column that says it, or by time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    test: float = Field(default=0.0, ge=0, lt=1, description="Share of the rows that measure the model in the end.")
+    validation: float = Field(default=0.0, ge=0, lt=1, description="Share of the rows that guide the training.")
+    by: Annotated[list[str], Reads()] = Field(
+        default=[], description="Columns to hash instead of the whole row: rows equal in them stay together."
+    )
+    column: Annotated[str | None, Reads("text")] = Field(
+        default=None, description="A column that holds `train`, `validation` or `test`."
+    )
+    time: Annotated[str | None, Reads("time", "number", "text")] = Field(
+        default=None, description="A column to sort by: the latest rows are the test split, those before validation."
+    )
+    seed: int = Field(default=0, ge=0, description="Another number gives another division.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Split:
+        ways = [name for name in ("by", "column", "time") if getattr(self, name)]
+        if len(ways) > 1:
+            raise OptionError(f"`{ways[0]}` and `{ways[1]}` are two ways to split; keep one", option=ways[1])
+        if self.column and (self.test or self.validation):
+            raise OptionError("the column says which split a row is in; shares have no place here", option="column")
+        if self.test + self.validation >= 1:
+            raise OptionError(
+                "`test` and `validation` together leave nothing to train on", option="test", help="lower one of them"
+            )
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """The splits that there will be; a column may leave some of them empty."""
+        if self.column:
+            return ["train", "validation", "test"]
+        return ["train", *(name for name in ("validation", "test") if getattr(self, name))]
+
+
+@dataclass
+class Used:
+    """One component in its place in the recipe."""
+
+    use: str
+    offer: Offer
+    component: Component
+    at: TomlPath
+    after: Columns = field(default_factory=lambda: Columns({}, known=False))
+    """The columns after it, with the log of what it read and wrote."""
+
+
+@dataclass
+class DataSet:
+    """A `[data.NAME]` table."""
+
+    name: str
+    steps: dict[str, list[Used]]
+    split: Split | None = None
+
+    @property
+    def sources(self) -> list[Used]:
+        return self.steps["source"]
+
+    @property
+    def work(self) -> list[tuple[str, Used]]:
+        """Cleaners, feature extractors, labelers and writers with their kinds, in the order of the data."""
+        return [(step, used) for step in STEPS[1:] for used in self.steps[step]]
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of the finished data set."""
+        changing = [used for step, used in self.work if step != "write"]
+        return (changing or self.sources)[-1].after
+
+
+@dataclass
+class TrainStage:
+    """A `[[train]]` table."""
+
+    name: str
+    trainer: Used
+    techniques: list[Used]
+
+
+@dataclass
+class Recipe:
+    """A whole recipe, checked."""
+
+    path: Path
+    text: str
+    name: str
+    seed: int
+    data: dict[str, DataSet] = field(default_factory=dict)
+    train: list[TrainStage] = field(default_factory=list)
+
+    def uses(self) -> Iterator[Used]:
+        for data_set in self.data.values():
+            yield from data_set.sources
+            yield from (used for _, used in data_set.work)
+        for stage in self.train:
+            yield stage.trainer
+            yield from stage.techniques

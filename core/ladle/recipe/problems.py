@@ -1,0 +1,168 @@
+"""Collecting a recipe's problems, each with the place in the TOML text that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from ..errors import OptionError, Problem, Span, did_you_mean
+from .spans import Path, Place, find_places
+
+_TYPES = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "a text in quotes",
+    "bool_type": "true or false",
+    "list_type": "a list in brackets",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "path_type": "a path in quotes",
+}
+_BOUNDS = {
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "too_short": "at least {min_length} long",
+    "too_long": "at most {max_length} long",
+    "string_too_short": "at least {min_length} characters long",
+    "string_too_long": "at most {max_length} characters long",
+}
+
+
+class Problems:
+    """The problems of one recipe, and where in its text they are."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.text = text
+        self.places: dict[Path, Place] = {}
+        self.found: list[Problem] = []
+
+    def index(self) -> None:
+        """Find the places of all keys: once the text is known to be valid TOML."""
+        self.places = find_places(self.text)
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        help: str = "",
+        at: Path = (),
+        on: Literal["key", "value"] = "key",
+        severity: str = "error",
+    ) -> None:
+        """Note a problem with the key or value at a path (or what encloses it, where the path has no place)."""
+        while at and at not in self.places:
+            at = at[:-1]
+        span = self.span(getattr(self.places[at], on)) if at else None
+        problem = Problem(code, message, help, span or Span(self.file, 1, 1, 1, self._line(1)), severity)
+        if problem not in self.found:
+            self.found.append(problem)
+
+    def span(self, offsets: tuple[int, int]) -> Span:
+        start, end = offsets
+        line = self.text.count("\n", 0, start) + 1
+        column = start - (self.text.rfind("\n", 0, start) + 1) + 1
+        text = self._line(line)
+        return Span(self.file, line, column, min(end - start, max(1, len(text) - column + 1)), text)
+
+    def _line(self, number: int) -> str:
+        lines = self.text.splitlines()
+        return lines[number - 1] if number <= len(lines) else ""
+
+    def add_option_error(self, error: OptionError, at: Path) -> None:
+        """Note what a component says of its own options."""
+        option = () if error.option is None else (error.option,)
+        on: Literal["key", "value"] = "value" if option and (*at, *option) in self.places else "key"
+        place = (*at, *option)
+        if not option and (*at, "use") in self.places:
+            place, on = (*at, "use"), "value"
+        self.add(error.code, str(error), error.help, place, on)
+
+    def add_validation_error(self, error: ValidationError, model: type[BaseModel], at: Path) -> None:
+        """Note what pydantic says of a table that should have become a `model`."""
+        expected: dict[Path, list[str]] = {}
+        for detail in error.errors(include_url=False):
+            place = self._place(at, detail["loc"])
+            kind, context = detail["type"], detail.get("ctx", {})
+            if kind == "extra_forbidden":
+                known = _options(model, detail["loc"][:-1])
+                name = str(detail["loc"][-1])
+                help = did_you_mean(name, known, "the options are")
+                self.add("unknown-key", f"unknown key `{name}`", help, (*at, *detail["loc"]))
+            elif kind == "missing":
+                name = str(detail["loc"][-1])
+                self.add("missing-key", f"the key `{name}` is missing", _describe(model, name), place)
+            elif isinstance(cause := context.get("error"), OptionError):
+                self.add_option_error(cause, place if cause.option or place != at else at)
+            elif kind == "literal_error":
+                self.add("value", f"{_show(detail['input'])} is not one of {context['expected']}", "", place, "value")
+            elif kind in _TYPES:
+                expected.setdefault(place, []).append(_TYPES[kind])
+                if expected[place][1:]:
+                    continue
+            elif kind in _BOUNDS:
+                bound = _BOUNDS[kind].format(**context)
+                self.add("value", f"{_show(detail['input'])} is out of range: expected {bound}", "", place, "value")
+            else:
+                self.add("value", detail["msg"].removeprefix("Value error, "), "", place, "value")
+        for place, types in expected.items():
+            value = self.text[slice(*self.places[place].value)] if place in self.places else "this"
+            wanted = " or ".join(dict.fromkeys(types))
+            self.add("type", f"expected {wanted}, found {_shorten(value)}", "", place, "value")
+
+    def _place(self, at: Path, location: tuple[str | int, ...]) -> Path:
+        """The path of an error: pydantic adds the names of union members, which are no keys of the text."""
+        place = at
+        for part in location:
+            if (*place, part) not in self.places:
+                break
+            place = (*place, part)
+        return place
+
+
+def _options(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
+    """The keys that the table at `location` of a `model` may have."""
+    for part in location:
+        field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
+        nested = _nested_model(field.annotation) if field else None
+        if nested:
+            model = nested
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _nested_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        if found := _nested_model(argument):
+            return found
+    return None
+
+
+def _describe(model: type[BaseModel], name: str) -> str:
+    field = next((f for n, f in model.model_fields.items() if name in (n, f.alias)), None)
+    return f"`{name}`: {field.description}" if field and field.description else ""
+
+
+def _show(value: Any) -> str:
+    return _shorten(f'"{value}"' if isinstance(value, str) else str(value))
+
+
+def _shorten(text: str, width: int = 60) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def check_keys(problems: Problems, table: Mapping[str, Any], known: list[str], at: Path) -> None:
+    """Note the keys of a table that ladle does not know."""
+    for key in table:
+        if key not in known:
+            problems.add(
+                "unknown-key", f"unknown key `{key}`", did_you_mean(key, known, "the keys here are"), (*at, key)
+            )

@@ -1,0 +1,172 @@
+"""Running a recipe: stage after stage, each worked out once and kept in the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from .components import Writer
+from .errors import LadleError, OptionError, Problem, StageError
+from .events import EventLog, Events, Listener
+from .graph import Stage, stages_of
+from .recipe.model import Recipe
+from .recipe.problems import Problems
+from .registry import PluginError
+from .runs import Run, Runs, link, link_tree
+from .store import STATE, Store, read_json
+
+# Imported when a stage has to be worked out: a finished recipe runs again without pyarrow, let alone torch.
+_WORKERS = {
+    "source": "collect:collect",
+    "split": "split:split",
+    "clean": "transform:transform",
+    "extract": "transform:transform",
+    "label": "transform:transform",
+    "write": "write:write",
+    "train": "train:train",
+}
+
+
+def run(recipe: Recipe, runs: Runs, *listeners: Listener) -> Run:
+    """Run a recipe to its end and give the run.
+
+    Raises StageError if a stage fails; whatever was whole before stays in the store. A KeyboardInterrupt is
+    noted in the run and passed on.
+    """
+    store = runs.store
+    stages = stages_of(recipe, store)
+    if (earlier := runs.same(recipe, stages)) and all(_is_done(stage, store) for stage in stages):
+        Events(*listeners).emit("nothing-to-do", run=earlier.name)
+        return earlier
+    this = runs.begin(recipe, stages)
+    events = Events(EventLog(this.folder / "events.jsonl"), *listeners)
+    return _Execution(recipe, this, store, stages, events).run()
+
+
+def _is_done(stage: Stage, store: Store) -> bool:
+    """Whether a stage's outcome is there, and the file that it wrote is still as it was."""
+    if not store.holds(stage.key):
+        return False
+    if not isinstance(stage.component, Writer):
+        return True
+    written = store.outcome(stage.key)["details"]["content"]
+    return stage.component.path.is_file() and store.hash_files([stage.component.path]) == [written]
+
+
+class _Execution:
+    def __init__(self, recipe: Recipe, this: Run, store: Store, stages: list[Stage], events: Events) -> None:
+        self.recipe = recipe
+        self.this = this
+        self.store = store
+        self.stages = stages
+        self.events = events
+        self.done: list[dict[str, Any]] = []
+        self.started = time.monotonic()
+
+    def run(self) -> Run:
+        self.events.emit("run-started", run=self.this.name, recipe=self.recipe.name, stages=len(self.stages))
+        status = "failed"
+        try:
+            for stage in self.stages:
+                self._stage(stage)
+            status = "done"
+        except KeyboardInterrupt:
+            status = "interrupted"
+            raise
+        finally:
+            self._finish(status)
+        return self.this
+
+    def _finish(self, status: str) -> None:
+        outcome = self._outcome(status)
+        self.this.save_outcome(outcome)
+        if status == "done":
+            from .report import write_report
+
+            write_report(self.this, self.store)
+        self.events.emit("run-ended", run=self.this.name, status=status, seconds=outcome["seconds"])
+
+    def _stage(self, stage: Stage) -> None:
+        started = time.monotonic()
+        self.events.emit("stage-started", stage=stage.name, kind=stage.kind, use=stage.use)
+        reused = _is_done(stage, self.store)
+        try:
+            if not reused:
+                self.store.discard(stage.key)
+                self._work(stage, started)
+        except BaseException:
+            self.done.append(_entry(stage, "failed", time.monotonic() - started, {}))
+            raise
+        outcome = self.store.outcome(stage.key)
+        seconds = 0.0 if reused else outcome["seconds"]
+        entry = _entry(stage, "reused" if reused else "done", seconds, outcome)
+        self.done.append(entry)
+        folder = self.store.folder(stage.key)
+        if stage.kind == "train":
+            link_tree(folder / "model", self.this.model(stage.name))
+        elif (folder / STATE).is_file():
+            self.this.learnt(stage.name).mkdir(parents=True, exist_ok=True)
+            link(folder / STATE, self.this.learnt(stage.name) / STATE)
+        self.events.emit("stage-ended", stage=stage.name, **{k: v for k, v in entry.items() if k != "name"})
+
+    def _work(self, stage: Stage, started: float) -> None:
+        from .stages.work import Work, check_balance
+
+        module, _, name = _WORKERS[stage.kind].partition(":")
+        work_out: Callable[[Work], Any] = getattr(import_module(f".stages.{module}", __package__), name)
+        with self.store.making(stage.key, keep_unfinished=stage.kind == "train") as folder:
+            if folder is None:
+                return  # another run made it while this one waited
+            work = Work(stage, self.recipe, self.store, folder, self.events)
+            try:
+                outcome = work_out(work)
+            except (LadleError, KeyboardInterrupt):
+                raise
+            except Exception as error:
+                raise self._failure(stage, error) from error
+            check_balance(work, outcome)
+            outcome.save(folder, round(time.monotonic() - started, 3))
+
+    def _failure(self, stage: Stage, error: Exception) -> StageError:
+        """A component's error as the reader of the recipe meets it."""
+        if isinstance(error, OptionError):  # what only the rows or the model could show
+            problems = Problems(str(self.recipe.path), self.recipe.text)
+            problems.index()
+            problems.add_option_error(error, stage.used.at if stage.used else ())
+            return StageError(problems.found)
+        if isinstance(error, PluginError):
+            return StageError(
+                Problem("plugin", f"{stage.title}: {error}", "this is a fault of the plugin; tell its author")
+            )
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return StageError(Problem("stage", f"{stage.title} failed: {what}", "run again with --debug for the traceback"))
+
+    def _outcome(self, status: str) -> dict[str, Any]:
+        metrics = {}
+        for stage in self.stages:
+            if stage.kind == "train" and self.store.holds(stage.key):
+                metrics[stage.name] = read_json(self.store.folder(stage.key) / "metrics.json")
+        return {
+            "run": self.this.name,
+            "recipe": self.recipe.name,
+            "status": status,
+            "seconds": round(time.monotonic() - self.started, 3),
+            "stages": self.done,
+            "metrics": metrics,
+            "report": str(self.this.report) if status == "done" else None,
+        }
+
+
+def _entry(stage: Stage, status: str, seconds: float, outcome: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": stage.name,
+        "kind": stage.kind,
+        "use": stage.use,
+        "status": status,
+        "seconds": round(seconds, 3),
+        "rows_in": outcome.get("rows_in"),
+        "rows_out": outcome.get("rows_out"),
+        "rejects": outcome.get("rejects"),
+    }

@@ -1,0 +1,1 @@
+"""How each kind of stage does its work: rows from inputs, an outcome into a folder."""

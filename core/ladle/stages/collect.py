@@ -1,0 +1,88 @@
+"""Collecting: a source's rows get their id, their origin and a place in the store."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from ..components import DataSource
+from ..rows import BATCH_ROWS, ID, ORIGIN, SPLIT, SYSTEM, Reject, arrow_type, build_batch, origins, row_texts
+from .work import Outcome, Rejects, RowSink, Work
+
+
+def collect(work: Work) -> Outcome:
+    """Read a source to its end."""
+    source = work.stage.component
+    assert isinstance(source, DataSource)
+    number = work.stage.name.rpartition(".")[2]
+    identify = _Identifier(f"{number}:" if number.isdigit() and number != "1" else "")
+    with RowSink(work.folder) as rows, Rejects(work.folder) as rejects:
+        for item in _in_batches(source, work):
+            if isinstance(item, Reject):
+                rejects.add([item])
+            else:
+                rows.write(identify(item))
+                work.events.emit("progress", stage=work.stage.name, advance=item.num_rows, unit="rows")
+    return Outcome(rows.rows + rejects.total, rows.rows, rejects.total, rejects.details())
+
+
+def _in_batches(source: DataSource, work: Work) -> Iterator[pa.RecordBatch | Reject]:
+    """A source's answers with single rows gathered into batches."""
+    types = {name: arrow_type(type_) for name, type_ in (source.peek() or {}).items()}
+    waiting: list[dict[str, Any]] = []
+    seen = 0
+
+    def gathered() -> pa.RecordBatch:
+        nonlocal seen
+        names = dict.fromkeys(name for row in waiting for name in row)
+        try:
+            batch = build_batch({name: [row.get(name) for row in waiting] for name in names}, types)
+        except ValueError as error:
+            raise work.error(str(error), "the source gives values of different types in one column") from None
+        numbers = range(seen + 1, seen + 1 + len(waiting))
+        seen += len(waiting)
+        waiting.clear()
+        return batch.append_column(pa.field(ORIGIN, (o := origins(work.stage.use, list(numbers))).type), o)
+
+    for item in source.read():
+        if isinstance(item, dict):
+            waiting.append(item)
+            if len(waiting) == BATCH_ROWS:
+                yield gathered()
+            continue
+        if waiting and not isinstance(item, Reject):
+            yield gathered()
+        if isinstance(item, pa.RecordBatch) and ORIGIN not in item.schema.names:
+            numbers = range(seen + 1, seen + 1 + item.num_rows)
+            seen += item.num_rows
+            item = item.append_column(ORIGIN, origins(work.stage.use, list(numbers)))
+        yield item
+    if waiting:
+        yield gathered()
+
+
+class _Identifier:
+    """Gives each row its id: a hash of its content, numbered where the same content comes again."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.seen: collections.Counter[str] = collections.Counter()
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        content = [name for name in batch.schema.names if name not in SYSTEM]
+        if ID not in batch.schema.names:
+            ids = [self._id(text) for text in row_texts(batch, content)]
+            batch = batch.append_column(ID, pa.array(ids, pa.string()))
+        if SPLIT not in batch.schema.names:
+            batch = batch.append_column(SPLIT, pa.array(["train"] * batch.num_rows, pa.string()))
+        return batch.select([*SYSTEM, *content])
+
+    def _id(self, text: str) -> str:
+        name = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+        self.seen[name] += 1
+        again = self.seen[name]
+        return f"{self.prefix}{name}" if again == 1 else f"{self.prefix}{name}-{again}"

@@ -1,0 +1,139 @@
+"""Training: a data set and a start become a model, measured."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import transformers
+
+from ..components import Technique, Trainer
+from ..graph import model_files
+from ..store import digest, write_json
+from ..training.arguments import choose_device, choose_precision, training_arguments
+from ..training.evaluate import evaluate
+from ..training.loop import FirstStep, follow
+from ..training.plan import Plan
+from ..training.setting import Setting, last_checkpoint
+from ..training.watch import Watch
+from .work import Outcome, Work
+
+
+def train(work: Work) -> Outcome:
+    """Train the model, measure it on what was held out, and save both."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    setting = _setting(work)
+    plan = setting.plan = _plan(work, setting)
+    trainer = plan.trainer
+    transformers.set_seed(setting.seed)
+    setting.model = plan.ask("model")().to(setting.device)
+    training = _fit(work, plan, setting) if trainer.epochs > 0 else {}
+    training |= {
+        "device": setting.device,
+        "precision": setting.precision,
+        "parameters": sum(p.numel() for p in setting.model.parameters()),
+        "trainable_parameters": sum(p.numel() for p in setting.model.parameters() if p.requires_grad),
+    }
+    _measure(work, trainer, setting, training)
+    _save(work, trainer, setting)
+    shutil.rmtree(work.folder / "checkpoints", ignore_errors=True)
+    rows = sum(setting.splits.values())
+    return Outcome(rows, rows, 0, {"splits": setting.splits, "notes": setting.notes})
+
+
+def _setting(work: Work) -> Setting:
+    trainer = work.stage.component
+    assert isinstance(trainer, Trainer)
+    start, start_key = _start(work, trainer)
+    data = [stage.key for stage in work.stage.inputs if stage.kind != "train"]
+    return Setting(
+        name=work.stage.name,
+        data=work.rows(),
+        start=start,
+        seed=work.recipe.seed,
+        device=(device := choose_device(trainer.device)),
+        precision=choose_precision(trainer.precision, device),
+        keys={"data": digest(data), "start": start_key},
+        store=work.store,
+        events=work.events,
+    )
+
+
+def _start(work: Work, trainer: Trainer) -> tuple[Path | None, str]:
+    """The folder of the model to start from, and the key of its content."""
+    if trainer.start is None:
+        return None, ""
+    if trainer.start.stage:
+        stage = next(stage for stage in work.stage.inputs if stage.name == trainer.start.stage)
+        return work.store.folder(stage.key) / "model", stage.key
+    folder = trainer.start.fetch()
+    return folder, digest(work.store.hash_files(model_files(folder)))
+
+
+def _plan(work: Work, setting: Setting) -> Plan:
+    trainer = work.stage.component
+    assert isinstance(trainer, Trainer)
+    techniques = []
+    for used in work.stage.techniques:
+        assert isinstance(used.component, Technique)
+        techniques.append(used.component.within(setting))
+    return Plan(trainer.within(setting), techniques)
+
+
+def _fit(work: Work, plan: Plan, setting: Setting) -> dict[str, Any]:
+    """Train; what is returned tells how it went. A checkpoint of an earlier attempt is gone on from."""
+    trainer = plan.trainer
+    rows = plan.ask("dataset")("train")
+    if len(rows) == 0:
+        raise work.error("there is no row to train on", "look at the split, and at rows without a label")
+    validation = trainer.dataset("validation") if setting.splits.get("validation") else None
+    checkpoints = work.folder / "checkpoints"
+    callbacks = [FirstStep(), watch := Watch(setting)]
+    callbacks += [c for part in (trainer, *plan.techniques) for c in part.callbacks()]
+    if trainer.early_stopping:
+        callbacks.append(transformers.EarlyStoppingCallback(trainer.early_stopping))
+    loop = follow(trainer.trainer_class())(
+        model=setting.model,
+        args=training_arguments(trainer, checkpoints, len(rows), validation is not None),
+        data_collator=trainer.batch if trainer.answers("batch") else None,
+        train_dataset=rows,
+        eval_dataset=validation,
+        callbacks=callbacks,
+        plan=plan,
+        **trainer.trainer_options(),
+    )
+    watch.seen = loop.seen
+    started = time.monotonic()
+    checkpoint = last_checkpoint(checkpoints)
+    loop.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    seconds = time.monotonic() - started
+    setting.model = loop.accelerator.unwrap_model(loop.model, keep_fp32_wrapper=False)
+    write_json(work.folder / "history.json", loop.state.log_history)
+    return {"seconds": round(seconds, 3), "steps": loop.state.global_step} | watch.throughput(seconds)
+
+
+def _measure(work: Work, trainer: Trainer, setting: Setting, training: dict[str, Any]) -> None:
+    """Write the metrics of every split that was held out, and the tables and mistakes that a report shows."""
+    metrics: dict[str, Any] = {}
+    details: dict[str, Any] = {}
+    intervals: dict[str, Any] = {}
+    for split in ("validation", "test"):
+        if setting.splits.get(split) and trainer.answers("measure"):
+            measured = evaluate(trainer, setting.model, trainer.dataset(split))
+            metrics[split] = measured.metrics
+            intervals[split] = measured.intervals
+            details[split] = {"tables": measured.tables, "mistakes": measured.mistakes}
+    if "test" in metrics:
+        metrics["baseline"] = trainer.baseline(trainer.dataset("train"), trainer.dataset("test"))
+    write_json(work.folder / "metrics.json", metrics | {"intervals": intervals, "training": training})
+    write_json(work.folder / "details.json", details)
+
+
+def _save(work: Work, trainer: Trainer, setting: Setting) -> None:
+    folder = work.folder / "model"
+    folder.mkdir(exist_ok=True)
+    trainer.save(setting.model, folder)
+    write_json(folder / "ladle.json", {"use": work.stage.use, "state": setting.state})

@@ -1,0 +1,75 @@
+"""A trainer's options as `transformers.TrainingArguments`, and the device that they find."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..errors import Problem, StageError
+
+if TYPE_CHECKING:
+    import transformers
+
+    from ..components import Trainer
+
+_LOGS = 50  # points on a loss curve
+_SCHEDULES = {"constant": "constant_with_warmup"}
+
+
+def choose_device(wish: str) -> str:
+    """The device to train on: the wish, or the best there is. Raises StageError if it is not there."""
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wish == "auto":
+        return next(name for name, is_there in present.items() if is_there)
+    if not present[wish]:
+        there = ", ".join(name for name, is_there in present.items() if is_there)
+        raise StageError(Problem("device", f"this machine has no {wish}", f"there is: {there}"))
+    return wish
+
+
+def choose_precision(wish: str, device: str) -> str:
+    """The number format of forward passes: the wish, or bfloat16 on a CUDA device that has it."""
+    if wish == "auto":
+        return "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+    return wish
+
+
+def training_arguments(
+    trainer: Trainer, folder: Path, rows: int, has_validation: bool
+) -> transformers.TrainingArguments:
+    """The arguments of a training that leaves its checkpoints in `folder`."""
+    device, precision = trainer.setting.device, trainer.setting.precision
+    steps = math.ceil(rows / trainer.batch_size / trainer.accumulate) * trainer.epochs
+    by_loss = trainer.choose_by == "loss"
+    options: dict[str, Any] = {
+        "output_dir": str(folder),
+        "num_train_epochs": trainer.epochs,
+        "per_device_train_batch_size": trainer.batch_size,
+        "per_device_eval_batch_size": trainer.batch_size,
+        "gradient_accumulation_steps": trainer.accumulate,
+        "learning_rate": trainer.learning_rate,
+        "lr_scheduler_type": _SCHEDULES.get(trainer.schedule, trainer.schedule),
+        "warmup_steps": trainer.warmup,
+        "weight_decay": trainer.weight_decay,
+        "max_grad_norm": trainer.clip,
+        "seed": trainer.setting.seed,
+        "use_cpu": device == "cpu",
+        "bf16": precision == "bfloat16",
+        "fp16": precision == "float16",
+        "dataloader_pin_memory": device == "cuda",
+        "eval_strategy": "epoch" if has_validation else "no",
+        "save_strategy": "epoch" if has_validation or trainer.epochs > 1 else "no",
+        "save_total_limit": 1,
+        "load_best_model_at_end": has_validation,
+        "metric_for_best_model": f"eval_{trainer.choose_by}" if has_validation else None,
+        "greater_is_better": not by_loss if has_validation else None,
+        "logging_steps": max(1, int(steps / _LOGS)),
+        "logging_nan_inf_filter": False,
+        "remove_unused_columns": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
+    return trainer.arguments_class()(**(options | trainer.arguments))

@@ -1,0 +1,55 @@
+"""Running a model over rows without training it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .measured import Measured
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from ..components import Trainer
+
+
+def evaluate(trainer: Trainer, model: torch.nn.Module, dataset: Dataset) -> Measured:
+    """Measure a model on rows as the trainer, without its techniques, prepares them."""
+    return trainer.measure(outputs(trainer, model, dataset), dataset)
+
+
+def outputs(trainer: Trainer, model: torch.nn.Module, dataset: Dataset) -> dict[str, np.ndarray]:
+    """What a model says of each row: arrays [rows, …] in the order of the rows."""
+    order = _order(dataset)
+    found: dict[str, list[np.ndarray]] = {}
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), trainer.setting.autocast():
+            for rows in _batches(order, trainer.batch_size):
+                batch = _to(trainer.batch(dataset.__getitems__(rows.tolist())), next(model.parameters()).device)
+                for name, values in trainer.outputs(model, batch).items():
+                    found.setdefault(name, []).append(values.float().cpu().numpy())
+    finally:
+        model.train(was_training)
+    back = np.argsort(order)
+    return {name: np.concatenate(parts)[back] for name, parts in found.items()}
+
+
+def _order(dataset: Dataset) -> np.ndarray:
+    """Rows of like length beside each other: the less is padded, the faster."""
+    if "length" not in dataset.column_names:
+        return np.arange(len(dataset))
+    return np.argsort(dataset.with_format("numpy")["length"][:], kind="stable")
+
+
+def _batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def _to(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    return {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in batch.items()}

@@ -1,0 +1,176 @@
+"""The training loop: any `transformers.Trainer` class, made to follow a plan's answers.
+
+What this adds to the class below it: the loss is averaged once over the whole optimiser step, so that
+accumulation, padding, several processes and stacked techniques cannot change the objective; techniques are
+seen in training only; and after the first step every trainable parameter must have a gradient.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+from torch.utils.data import DataLoader
+
+from ..errors import Problem, StageError, did_you_mean
+from .evaluate import evaluate
+from .parameters import check_gradients, check_groups, decay_groups
+from .plan import Plan
+from .samplers import shuffled
+from .terms import Term, Terms, average
+
+
+_Below = transformers.Trainer if TYPE_CHECKING else object
+
+
+class PlanTrainer(_Below):
+    """Goes before a `transformers.Trainer` class in a subclass of both: see `follow`."""
+
+    loss_is_scaled_for_ga = True  # the average spans the accumulated batches
+
+    def __init__(self, *args: Any, plan: Plan, **options: Any) -> None:
+        self.plan = plan
+        self.seen: dict[str, torch.Tensor] = {}
+        """How much has been trained on so far, by count."""
+        self._counts: dict[str, torch.Tensor] = {}
+        self._shares: dict[str, torch.Tensor] = {}  # of each term in the loss, since the last log
+        self._in_step = False
+        super().__init__(*args, **options)
+        self.remove_callback(transformers.PrinterCallback)  # what it prints, events tell
+        self._collate = plan.ask("batch", self.data_collator)
+        self._loss = plan.ask("loss", self._own_loss)
+        self._step = plan.ask("step", self._own_step)
+
+    # Rows into batches
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        with self._collating(self._collate):
+            if not self.plan.is_asked("sampler"):
+                return super().get_train_dataloader()
+            trainer = self.plan.trainer
+            by_default = functools.partial(shuffled, batch_size=trainer.batch_size, seed=trainer.setting.seed)
+            sampler = self.plan.ask("sampler", by_default)(self.train_dataset)
+            loader = DataLoader(
+                self.train_dataset,
+                batch_sampler=sampler,
+                collate_fn=self._collate,
+                num_workers=self.args.dataloader_num_workers,
+                pin_memory=self.args.dataloader_pin_memory,
+                persistent_workers=self.args.dataloader_persistent_workers,
+            )
+            return self.accelerator.prepare(loader)
+
+    @contextmanager
+    def _collating(self, collate: Callable[..., Any]) -> Iterator[None]:
+        """Techniques' batches are for training: evaluation goes on with the class's own."""
+        own, self.data_collator = self.data_collator, collate
+        try:
+            yield
+        finally:
+            self.data_collator = own
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> dict[str, torch.Tensor]:
+        """The counts of all batches of a step, over all processes."""
+        counts = {"batches": torch.tensor(float(len(batch_samples)))}
+        for batch in batch_samples:
+            for name, count in batch.get("counts", {}).items():
+                counts[name] = counts.get(name, 0) + torch.as_tensor(count).float()
+        totals = torch.stack([count.to(device) for count in counts.values()])
+        if self.accelerator.num_processes > 1:
+            totals = self.accelerator.reduce(totals, "sum")
+        step = dict(zip(counts, totals.unbind(), strict=True))
+        for name, total in step.items():
+            self.seen[name] = self.seen.get(name, 0) + total
+        return step
+
+    # Loss and step
+
+    def training_step(
+        self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: dict[str, torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        self._counts = num_items_in_batch or {}
+        self._in_step = True
+        try:
+            return self._step(model, inputs)
+        finally:
+            self._in_step = False
+
+    def _own_step(self, model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
+        return super().training_step(model, batch, self._counts)
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        if not self._in_step:  # evaluation by a class that measures itself
+            return super().compute_loss(model, _without_counts(inputs), return_outputs)
+        shares = average(self._loss(model, inputs), self._counts)
+        for name, share in shares.items():
+            self._shares[name] = self._shares.get(name, 0) + share.detach()
+        return sum(shares.values()) * self.accelerator.num_processes  # gradients are averaged over processes
+
+    def _own_loss(self, model: torch.nn.Module, batch: dict[str, Any]) -> Terms:
+        loss = super().compute_loss(model, _without_counts(batch))
+        return {"loss": Term(loss.reshape(1), per="batches")}
+
+    # Optimiser
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            module = self.model if model is None else model
+            own = functools.partial(decay_groups, weight_decay=self.args.weight_decay)
+            groups = self.plan.ask("parameters", own)(module)
+            check_groups(module, groups)
+            optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, module)
+            self.optimizer = optimizer_class(groups, **options)
+        return self.optimizer
+
+    # What is told
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if "loss" in logs and self._shares:
+            steps = max(1, self.state.global_step - self._logged_step)
+            self._logged_step = self.state.global_step
+            logs |= {f"loss/{name}": share.item() / steps for name, share in self._shares.items()}
+            self._shares = {}
+        super().log(logs, start_time)
+
+    _logged_step = 0
+
+    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
+        if not self.plan.trainer.answers("measure"):
+            return super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
+        dataset = self.eval_dataset if eval_dataset is None else eval_dataset
+        measured = evaluate(self.plan.trainer, self.model, dataset)
+        chosen = self.plan.trainer.choose_by
+        if chosen not in measured.metrics:
+            help = did_you_mean(chosen, list(measured.metrics), "there are")
+            raise StageError(Problem("metric", f"`choose_by`: no metric `{chosen}`", help))
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in measured.metrics.items()}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+def follow(base: type[transformers.Trainer]) -> type[transformers.Trainer]:
+    """The Trainer class `base`, made to follow a plan, which its constructor takes as `plan`."""
+    return type(f"Ladle{base.__name__}", (PlanTrainer, base), {})
+
+
+class FirstStep(transformers.TrainerCallback):
+    """Stops a training in which a trainable parameter has no gradient after the first step."""
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        if state.global_step == 0:
+            check_gradients(model)
+
+
+def _without_counts(batch: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in batch.items() if name != "counts"}

@@ -1,0 +1,129 @@
+"""What a trainer and its techniques find when they are asked: data, seed, device, store, and the model."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..events import Events
+from ..rows import SPLIT, Rows
+from ..store import Store, digest
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+
+    from .plan import Plan
+
+
+class Setting:
+    """One training, as its trainer and techniques see it."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        data: Rows,
+        start: Path | None,
+        seed: int,
+        device: str,
+        precision: str,
+        keys: Mapping[str, str],
+        store: Store,
+        events: Events,
+    ) -> None:
+        self.name = name
+        """The stage's."""
+        self.data = data
+        """The rows, as a stream."""
+        self.start = start
+        """The folder of the model to start from."""
+        self.seed = seed
+        self.device = device
+        self.precision = precision
+        self.plan: Plan
+        """The trainer and its techniques."""
+        self.model: torch.nn.Module
+        """The module in training, once the question `model` is answered."""
+        self.state: dict[str, Any] = {}
+        """What the trainer has learnt from the train split (labels, for example): saved with the model."""
+        self.notes: dict[str, Any] = {}
+        """What a reader of the report should know: rows without a label, texts that were cut."""
+        self.events = events
+        self._keys = keys
+        self._store = store
+
+    @functools.cached_property
+    def _whole(self) -> Dataset:
+        return open_dataset(self.data.paths)
+
+    @functools.cached_property
+    def splits(self) -> dict[str, int]:
+        """How many rows each split has."""
+        counts = self._whole.data.column(SPLIT).value_counts()
+        return {entry["values"]: entry["counts"] for entry in counts.to_pylist()}
+
+    def rows(self, split: str) -> Dataset:
+        """The rows of a split as a memory-mapped data set: [rows] with the columns they have in the recipe."""
+        return rows_of_split(self._whole, split)
+
+    def keep(self, name: str, parts: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+        """A folder in the store that `make` fills, once for this data, this start and these `parts`.
+
+        For what is the same in every epoch and dear to work out: tokens, the output of frozen layers.
+        """
+        key = digest({"kept": name, **self._keys, "parts": dict(parts)})
+        with self._store.making(key) as folder:
+            if folder is not None:
+                make(folder)
+        return self._store.folder(key)
+
+    def autocast(self) -> torch.autocast:
+        """A context in which the model computes in the precision of this training."""
+        import torch
+
+        dtype = getattr(torch, self.precision)
+        return torch.autocast(self.device, dtype, enabled=dtype != torch.float32)
+
+    @contextmanager
+    def progress(self, doing: str, total: int, unit: str = "rows") -> Iterator[Callable[[int], None]]:
+        """Show progress of something slow: call what this gives with the number of units just done."""
+        self.events.emit("progress", stage=self.name, doing=doing, total=total, unit=unit)
+        yield lambda count: self.events.emit(
+            "progress", stage=self.name, doing=doing, total=total, advance=count, unit=unit
+        )
+
+
+def open_dataset(paths: Any) -> Dataset:
+    """Arrow stream files as one memory-mapped data set."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    parts = [datasets.Dataset.from_file(str(path)) for path in paths]
+    features = parts[0].features
+    if any(part.features != features for part in parts[1:]):
+        features = datasets.Features.from_arrow_schema(Rows(paths).schema)
+        parts = [part.cast(features) for part in parts]
+    return datasets.concatenate_datasets(parts)
+
+
+def rows_of_split(dataset: Dataset, split: str) -> Dataset:
+    """The rows of one split of a data set with a column `_split`."""
+    import numpy as np
+
+    names = dataset.data.column(SPLIT).to_numpy()
+    return dataset.select(np.flatnonzero(names == split))
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint that a training left; broken ones are removed."""
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    while found:
+        if (found[-1] / "trainer_state.json").is_file():
+            return found[-1]
+        shutil.rmtree(found.pop())
+    return None

@@ -1,0 +1,19 @@
+"""Cleaners for ladle: duplicates, missing values, Unicode, types, columns and rows."""
+
+from __future__ import annotations
+
+from ladle import hookimpl
+
+__version__ = "0.1.0"
+
+
+@hookimpl
+def ladle_cleaners() -> dict[str, str]:
+    return {
+        "convert": "ladle_cleaning.conversion:Convert",
+        "deduplicate": "ladle_cleaning.duplicates:Deduplicate",
+        "filter": "ladle_cleaning.conditions:Filter",
+        "missing": "ladle_cleaning.gaps:Missing",
+        "normalise": "ladle_cleaning.unicode:Normalise",
+        "select": "ladle_cleaning.selection:Select",
+    }

@@ -1,0 +1,76 @@
+"""What the cleaners share: looking into Arrow batches, and putting a column in the place of another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ladle import Columns, OptionError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# White space as Python's str.split sees it; RE2's \s knows only the ASCII part.
+SPACE = r"[\s\x0b\x1c-\x1f\x{85}\p{Z}]"
+
+
+def found_in(schema: pa.Schema) -> Columns:
+    """The columns that rows have, for options that leave the choice of columns open."""
+    from ladle.rows import SYSTEM, column_type
+
+    return Columns({field.name: column_type(field.type) for field in schema if field.name not in SYSTEM})
+
+
+def replaced(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.RecordBatch:
+    """The batch with another column in the place of `name`."""
+    return batch.set_column(batch.schema.get_field_index(name), name, column)
+
+
+def positions(mask: pa.Array) -> list[int]:
+    """Where `mask` is true."""
+    import pyarrow.compute as pc
+
+    return pc.indices_nonzero(mask).to_pylist()
+
+
+def as_text(column: pa.Array, name: str) -> pa.Array:
+    """A column that is to be text: as it is, or made so if it holds no value at all or a dictionary of texts."""
+    import pyarrow as pa
+
+    if is_text(column):
+        return column
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowNotImplementedError:
+        raise OptionError(f"column `{name}` holds {column.type}, expected text", code="column-type") from None
+
+
+def is_text(column: pa.Array) -> bool:
+    """Whether a column holds texts."""
+    import pyarrow as pa
+
+    return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+
+
+def collapsed(texts: pa.Array) -> pa.Array:
+    """Texts with every run of white space as one space."""
+    import pyarrow.compute as pc
+
+    return pc.replace_substring_regex(texts, SPACE + "+", " ")
+
+
+def unmarked(texts: pa.Array, markers: Sequence[str]) -> pa.Array:
+    """Texts with null for those that, spaces around aside, are one of `markers`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not markers:
+        return texts
+    marks = pa.array([marker.strip() for marker in markers], texts.type)
+    marked = pc.is_in(pc.utf8_trim_whitespace(texts), value_set=marks)
+    return pc.if_else(marked, pa.scalar(None, texts.type), texts)
+
+
+def quoted(names: Sequence[str]) -> str:
+    """Names as messages show them."""
+    return ", ".join(f"`{name}`" for name in names)

@@ -1,0 +1,108 @@
+"""Texts in one form: Unicode, white space, and what cannot be seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from ladle import Cleaner, Columns
+from pydantic import Field
+
+from .arrays import as_text, collapsed, found_in, positions, replaced
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from ladle import Cleaned
+
+LINE_ENDS = r"\r\n|[\r\x0b\x0c\x1c-\x1e\x{85}\x{2028}\x{2029}]"  # what Python's str.splitlines splits at
+CONTROL = r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x{84}\x{86}-\x{9f}]"
+JOINERS = r"\x{200c}\x{200d}"
+ZERO_WIDTH = r"\x{ad}\x{180e}\x{200b}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{feff}"
+
+
+class Normalise(Cleaner):
+    """Write texts in one form: Unicode, line ends, white space, and nothing that cannot be seen.
+
+    Line ends of every kind become line feeds; the rest is as the options say. Done twice, it changes nothing more.
+    """
+
+    form = "arrow"
+
+    chosen: list[str] = Field(default=[], alias="columns", description="Text columns; empty: all of them.")
+    unicode: Literal["NFC", "NFKC", "none"] = Field(
+        default="NFC",
+        description="Unicode normal form: NFC writes each letter with its accents in one way, NFKC also replaces "
+        "look-alikes (ligatures, full-width letters, superscripts), none leaves characters alone.",
+    )
+    control: bool = Field(default=True, description="Remove control characters, line ends and tabs aside.")
+    zero_width: Literal["remove", "keep-joiners", "keep"] = Field(
+        default="keep-joiners",
+        description="Remove characters without width (byte order marks, zero-width spaces, soft hyphens, direction "
+        "marks); `keep-joiners` spares the two joiners that emoji, Persian and Indian scripts are spelt with.",
+    )
+    lower: bool = Field(default=False, description="Write everything in lower case.")
+    space: Literal["collapse", "keep-lines", "keep"] = Field(
+        default="collapse",
+        description="White space: `collapse` makes every run of it one space; `keep-lines` does so inside lines, "
+        "and leaves line ends and at most one blank line in a row; `keep` leaves it.",
+    )
+    strip: bool = Field(default=True, description="Remove white space at both ends of the text.")
+    empty: Literal["keep", "drop", "null"] = Field(
+        default="keep", description="What happens to a text that ends up empty: it stays, its row goes, or it is null."
+    )
+
+    def columns(self, given: Columns) -> Columns:
+        after = given
+        for name in self._names(given):
+            given.need(name, "text", option="columns")
+            after = after.having(name, "text")
+        return after
+
+    def _names(self, given: Columns) -> list[str]:
+        return self.chosen or given.of_type("text")
+
+    def clean_batch(self, batch: pa.RecordBatch) -> Cleaned:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        from ladle import Cleaned, Reject
+
+        rejects = {}
+        for name in self._names(found_in(batch.schema)):
+            texts = self._normalised(as_text(batch[name], name))
+            empty = pc.equal(texts, "")
+            if self.empty == "null":
+                texts = pc.if_else(empty, pa.scalar(None, texts.type), texts)
+            if self.empty == "drop":
+                emptied = Reject(rule="empty", reason=f"`{name}` is empty once normalised")
+                rejects |= dict.fromkeys(positions(empty), emptied)
+            batch = replaced(batch, name, texts)
+        return Cleaned(batch, rejects)
+
+    def _normalised(self, texts: pa.Array) -> pa.Array:
+        import pyarrow.compute as pc
+
+        texts = pc.replace_substring_regex(texts, LINE_ENDS, "\n")
+        if self.control:
+            texts = pc.replace_substring_regex(texts, CONTROL, "")
+        if self.zero_width != "keep":
+            removed = ZERO_WIDTH + (JOINERS if self.zero_width == "remove" else "")
+            texts = pc.replace_substring_regex(texts, f"[{removed}]", "")
+        texts = self._in_unicode_form(texts)
+        if self.lower:
+            # small letters may compose with accents that their capitals do not compose with
+            texts = self._in_unicode_form(pc.utf8_lower(texts))
+        return self._spaced(texts)
+
+    def _in_unicode_form(self, texts: pa.Array) -> pa.Array:
+        import pyarrow.compute as pc
+
+        return texts if self.unicode == "none" else pc.utf8_normalize(texts, self.unicode)
+
+    def _spaced(self, texts: pa.Array) -> pa.Array:
+        import pyarrow.compute as pc
+
+        if self.space == "collapse":
+            texts = collapsed(texts)
+        if self.space == "keep-lines":
+            for run, one in ((r"[\t\x1f\p{Zs}]+", " "), (" ?\n ?", "\n"), ("\n{3,}", "\n\n")):
+                texts = pc.replace_substring_regex(texts, run, one)
+        return pc.utf8_trim_whitespace(texts) if self.strip else texts

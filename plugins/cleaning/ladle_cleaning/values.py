@@ -1,0 +1,44 @@
+"""Values that recipes give for columns: whether they fit, and how messages show them."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from ladle import OptionError
+
+_CLASSES: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "time": (date,),  # a datetime is a date
+}
+
+
+def fits(value: object, type_: str) -> bool:
+    """Whether a column of this type can hold `value`."""
+    if isinstance(value, bool):  # an int to Python, but no number to a reader of a recipe
+        return type_ == "boolean"
+    return isinstance(value, _CLASSES.get(type_, ()))
+
+
+def check_value(value: object, column: str, type_: str, *, option: str) -> None:
+    """Raise OptionError unless a column of this type can hold `value`."""
+    if type_ != "any" and not fits(value, type_):
+        raise OptionError(
+            f"column `{column}` holds {type_}, which {shown(value)} is not",
+            option=option,
+            help=f"give a value of type {type_}, or name another column",
+            code="value-type",
+        )
+
+
+def shown(value: object) -> str:
+    """A value as messages show it: texts in quotes, and not all of a long one."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    if not isinstance(value, str):
+        return str(value)
+    return f'"{value}"' if len(value) <= 60 else f'"{value[:59]}…"'

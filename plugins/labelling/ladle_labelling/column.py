@@ -1,0 +1,42 @@
+"""What the labelers share: one column decides about a label in another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from ladle import Columns, Labeler, Makes
+from pydantic import Field
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class ColumnLabeler(Labeler):
+    """Labels rows by what one column, named by the option `column`, holds."""
+
+    form = "arrow"
+
+    into: Annotated[str, Makes("text")] = Field(default="label", description="The column that gets the labels.")
+    overwrite: bool = Field(
+        default=False, description="Whether labels that rows have already are replaced; else only gaps are filled."
+    )
+
+    def columns(self, given: Columns) -> Columns:
+        if self.into in given and not self.overwrite:
+            given.need(self.into, "text", option="into")
+        return super().columns(given)
+
+    def labels(self, column: pa.Array) -> pa.Array:
+        """A label (text) for each value, null where there is none to give."""
+        raise NotImplementedError
+
+    def label_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        labels = self.labels(batch[self.column])
+        if self.into not in batch.schema.names:
+            return batch.append_column(self.into, labels)
+        if not self.overwrite:
+            labels = pc.coalesce(batch[self.into].cast(pa.string()), labels)
+        return batch.set_column(batch.schema.get_field_index(self.into), self.into, labels)

@@ -1,0 +1,16 @@
+"""Features of number and category columns: scaling, one-hot and ordinal codes."""
+
+from __future__ import annotations
+
+from ladle import hookimpl
+
+__version__ = "0.1.0"
+
+
+@hookimpl
+def ladle_feature_extractors() -> dict[str, str]:
+    return {
+        "scale": "ladle_tabular.scaling:Scale",
+        "one-hot": "ladle_tabular.onehot:OneHot",
+        "ordinal": "ladle_tabular.ordinal:Ordinal",
+    }

@@ -1,0 +1,153 @@
+"""A pre-trained encoder at work. Import this only where it is needed: it needs torch and transformers."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ladle import OptionError
+from torch.nn.functional import normalize
+from torch.nn.utils.rnn import pad_sequence
+from transformers import AutoModel, AutoTokenizer
+
+from . import sbert
+
+_FALLBACK_LENGTH = 512  # tokens, for a model whose positions have no end and that says nothing of its own
+
+
+class Encoder:
+    """Turns texts into vectors with the model of a folder in Hugging Face layout, which is loaded once.
+
+    Raises OptionError if the model cannot be loaded or does not go with the options.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        pooling: str = "auto",
+        normalise: bool = True,
+        max_length: int | None = None,
+        precision: str = "auto",
+        batch_size: int = 64,
+        device: str = "auto",
+    ) -> None:
+        self.pooling = sbert.pooling_of(folder) if pooling == "auto" else pooling
+        self.device = _device(device)
+        self.tokenizer, self.model = _load(folder)
+        self.model.to(self.device).eval()
+        self.max_length = _length(max_length, folder, self.tokenizer, self.model)
+        self.normalise = normalise
+        self.bfloat16 = precision == "bfloat16" or (
+            precision == "auto" and self.device.type == "cuda" and torch.cuda.is_bf16_supported()
+        )
+        self.batch_size = batch_size
+
+    @torch.inference_mode()
+    def encode(self, texts: list[str]) -> np.ndarray:
+        """The vectors of texts, float32 of shape (texts, hidden size); zeros for a text that has no token.
+
+        The longest texts go first: texts of like length share a batch, so little is padded, and if memory is
+        too small, it is so at once.
+        """
+        tokens = self._tokens(texts)
+        order = sorted((place for place, ids in enumerate(tokens) if ids), key=lambda place: -len(tokens[place]))
+        vectors = torch.zeros(len(texts), self.model.config.hidden_size, device=self.device)
+        pieces = [
+            self._vectors([tokens[place] for place in order[start : start + self.batch_size]])
+            for start in range(0, len(order), self.batch_size)
+        ]
+        if pieces:
+            vectors[order] = torch.cat(pieces)
+        return vectors.cpu().numpy()
+
+    def _tokens(self, texts: list[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        return self.tokenizer(
+            texts,
+            truncation=True,
+            max_length=self.max_length,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )["input_ids"]
+
+    def _vectors(self, tokens: list[list[int]]) -> torch.Tensor:
+        padding = self.tokenizer.pad_token_id or 0
+        ids = pad_sequence([torch.tensor(row) for row in tokens], batch_first=True, padding_value=padding)
+        lengths = torch.tensor([len(row) for row in tokens])
+        mask = torch.arange(ids.shape[1]) < lengths[:, None]
+        ids, mask = ids.to(self.device), mask.to(self.device)
+        with self._precision():
+            hidden = self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state.float()
+        if self.pooling == "cls":
+            vectors = hidden[:, 0]
+        else:
+            vectors = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        return normalize(vectors) if self.normalise else vectors
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        model, loaded = AutoModel.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError) as error:
+        raise OptionError(
+            f"the model in {folder} cannot be loaded: {str(error).strip().partition(chr(10))[0]}", option="model"
+        ) from error
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what AutoTokenizer makes of a folder without one
+        raise OptionError(f"the model in {folder} has no tokeniser (tokenizer.json)", option="model")
+    if missing := sorted(key for key in loaded["missing_keys"] if "pooler" not in key):  # the pooler is not used here
+        raise OptionError(
+            f"the model in {folder} lacks {len(missing)} of its weights, such as {missing[0]}",
+            option="model",
+            help="name a model whose weights belong to the architecture in its config.json",
+        )
+    return tokenizer, model.get_encoder() if model.config.is_encoder_decoder else model
+
+
+def _device(name: str) -> torch.device:
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(kind for kind, found in there.items() if found)
+    if not there[name]:
+        raise OptionError(f"there is no {name} device here", option="device", help='write device = "auto"')
+    return torch.device(name)
+
+
+def _length(wanted: int | None, folder: Path, tokenizer: Any, model: Any) -> int:
+    """How many tokens of a text are read. Raises OptionError if more are wanted than the model has positions for."""
+    positions = _positions(model)
+    if wanted is None:
+        limits = (sbert.max_length_of(folder), positions, tokenizer.model_max_length)
+        known = [limit for limit in limits if limit is not None and limit < 10**9]  # 10**30 is how tokenisers say none
+        return min(known, default=_FALLBACK_LENGTH)
+    if positions is not None and wanted > positions:
+        raise OptionError(
+            f"the model reads at most {positions} tokens of a text, not {wanted}",
+            option="max_length",
+            help=f"write at most {positions}, or leave the option out",
+        )
+    return wanted
+
+
+def _positions(model: Any) -> int | None:
+    """How many tokens the model has positions for; None if there is no end to them."""
+    count = getattr(model.config, "max_position_embeddings", None)
+    table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    if table is None or table.padding_idx is None:
+        return count
+    return count - table.padding_idx - 1  # RoBERTa and its kin count from behind the place of padding

@@ -1,0 +1,86 @@
+"""The output of fixed layers for every row, in a memory-mapped file of the store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .layers import LowerLayers
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from ladle.training import Setting
+
+_ROWS_AT_ONCE = 64
+
+
+class KeptStates:
+    """States of rows, one after another in one file: row i has those from `starts[i]` to `starts[i + 1]`."""
+
+    def __init__(self, folder: Path) -> None:
+        about = json.loads((folder / "about.json").read_text())
+        self.starts = np.load(folder / "starts.npy")
+        dtype = getattr(torch, about["dtype"])
+        count = int(self.starts[-1]) * about["width"]
+        self.states = torch.from_file(str(folder / "states.bin"), shared=False, size=count, dtype=dtype)
+        self.states = self.states.view(-1, about["width"])
+
+    def padded(self, rows: list[int], batch: dict[str, Any]) -> torch.Tensor:
+        """The states of `rows`, [rows, length, width], padded where the batch is."""
+        found = [self.states[self.starts[row] : self.starts[row + 1]] for row in rows]
+        mask = batch.get("attention_mask")
+        if mask is None:
+            return torch.stack(found)
+        padded = self.states.new_zeros(*mask.shape, self.states.shape[-1])
+        padded[mask.bool()] = torch.cat(found)
+        return padded
+
+
+def keep_states(setting: Setting, rows: Dataset, lower: LowerLayers) -> KeptStates:
+    """The states of all rows, from the store or worked out now: one forward pass through the lower layers."""
+    ids = rows.with_format("numpy")["input_ids"]
+    tokens = hashlib.blake2b(digest_size=20)
+    for row in ids:
+        tokens.update(np.asarray(row, np.int64).tobytes() + b"|")
+    parts = {"layers": len(lower.layers), "tokens": tokens.hexdigest(), "precision": setting.precision}
+    folder = setting.keep("states", parts, lambda folder: _work_out(folder, setting, rows, lower))
+    return KeptStates(folder)
+
+
+def _work_out(folder: Path, setting: Setting, rows: Dataset, lower: LowerLayers) -> None:
+    lengths = rows.with_format("numpy")["length"][:]
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    order = np.argsort(lengths, kind="stable")
+    states: torch.Tensor | None = None
+    lower.model.eval()
+    with (
+        torch.inference_mode(),
+        setting.autocast(),
+        setting.progress("fixed layers, once", len(rows)) as done,
+    ):
+        for first in range(0, len(order), _ROWS_AT_ONCE):
+            chosen = order[first : first + _ROWS_AT_ONCE].tolist()
+            batch = setting.plan.trainer.batch(rows.__getitems__(chosen))
+            output = lower.output({n: v.to(setting.device) for n, v in batch.items() if isinstance(v, torch.Tensor)})
+            if states is None:
+                states = _create(folder, int(starts[-1]), output)
+            mask = batch.get("attention_mask")
+            for position, row in enumerate(chosen):
+                own = output[position] if mask is None else output[position][mask[position].bool()]
+                states[starts[row] : starts[row + 1]] = own.cpu()
+            done(len(chosen))
+    np.save(folder / "starts.npy", starts)
+
+
+def _create(folder: Path, count: int, like: torch.Tensor) -> torch.Tensor:
+    """An empty file of states, [count, width], to be written through memory."""
+    width, dtype = like.shape[-1], str(like.dtype).removeprefix("torch.")
+    (folder / "about.json").write_text(json.dumps({"width": width, "dtype": dtype}))
+    flat = torch.from_file(str(folder / "states.bin"), shared=True, size=count * width, dtype=like.dtype)
+    return flat.view(count, width)

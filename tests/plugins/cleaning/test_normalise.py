@@ -1,0 +1,127 @@
+"""Texts in one form."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ladle import Columns, OptionError
+from ladle_cleaning.unicode import Normalise
+
+
+def normalise(**options) -> Normalise:
+    return Normalise.model_validate(options)
+
+
+def written(text: str, **options) -> str:
+    batch = pa.record_batch({"_id": ["r0"], "text": [text]})
+    return normalise(**options).clean_batch(batch).batch["text"][0].as_py()
+
+
+@pytest.mark.parametrize(
+    ("options", "before", "after"),
+    [
+        ({}, "  cafe\u0301 \t au\n lait ", "café au lait"),
+        ({}, "ﬁ", "ﬁ"),
+        ({"unicode": "NFKC"}, "ﬁ ２ x²", "fi 2 x2"),
+        ({"unicode": "none"}, "cafe\u0301", "cafe\u0301"),
+        ({}, "a\u00a0\u2003b\u3000", "a b"),
+        ({"space": "keep", "strip": False}, " a\r\nb\rc\u2028d\x0ce\x85f ", " a\nb\nc\nd\ne\nf "),
+        ({"space": "keep"}, "\n a  b ", "a  b"),
+        ({"space": "keep-lines"}, "one  \n\t two\n \n\n\n three", "one\ntwo\n\nthree"),
+        ({"strip": False}, "  a  ", " a "),
+        ({}, "a\x00b\x1b[0m\x7f", "ab[0m"),
+        ({"control": False}, "a\x00b", "a\x00b"),
+        ({}, "\ufeffco\u00adop\u200b\u202e", "coop"),
+        ({}, "👩\u200d🚀 می\u200cخواهم", "👩\u200d🚀 می\u200cخواهم"),
+        ({"zero_width": "remove"}, "👩\u200d🚀", "👩🚀"),
+        ({"zero_width": "keep"}, "a\u200bb", "a\u200bb"),
+        ({"lower": True}, "ÀB ΣΑΣ", "àb σασ"),
+        ({"lower": True}, "J\u030c", "ǰ"),
+    ],
+)
+def test_texts_are_written_in_one_form(options, before, after):
+    assert written(before, **options) == after
+
+
+def test_all_text_columns_are_written_but_no_others(rows, clean):
+    done = clean(normalise(), rows({"text": [" a ", None], "title": ["b  c", "d"], "stars": [1, 2]}))
+    assert list(done.kept.values()) == [
+        {"text": "a", "title": "b c", "stars": 1},
+        {"text": None, "title": "d", "stars": 2},
+    ]
+    assert done.columns.written == {"text", "title"}
+
+
+def test_only_named_columns_are_written(rows, clean):
+    done = clean(normalise(columns=["text"]), rows({"text": [" a "], "title": [" b "]}))
+    assert done.kept["r0"] == {"text": "a", "title": " b "}
+    assert done.columns.written == {"text"}
+
+
+def test_texts_that_end_up_empty_stay_or_become_null_or_go(rows, clean):
+    data = rows({"text": [" ", "a", "\u200b", None], "title": ["t", "", "t", "t"]})
+    assert clean(normalise(), data).values("text") == ["", "a", "", None]
+    assert clean(normalise(empty="null"), data).values("title") == ["t", None, "t", "t"]
+    done = clean(normalise(empty="drop", columns=["text"]), data)
+    assert list(done.kept) == ["r1", "r3"]
+    assert done.rejects["r2"].rule == "empty"
+    assert done.rejects["r2"].reason == "`text` is empty once normalised"
+
+
+def test_a_column_without_any_text_is_no_trouble(rows):
+    ((batch, rejects),) = normalise(columns=["text"], empty="drop").work(rows({"text": pa.nulls(2)}))
+    assert (batch["text"].to_pylist(), rejects) == ([None, None], {})
+
+
+def test_other_columns_than_texts_are_refused(rows):
+    with pytest.raises(OptionError, match="column `stars` holds integer, expected text"):
+        normalise(columns=["stars"]).columns(Columns({"stars": "integer"}))
+    with pytest.raises(OptionError, match="column `parts` holds struct<a: int64>, expected text"):
+        list(normalise(columns=["parts"]).work(rows({"parts": [{"a": 1}]})))
+
+
+OPTIONS = st.fixed_dictionaries(
+    {
+        "unicode": st.sampled_from(["NFC", "NFKC", "none"]),
+        "control": st.booleans(),
+        "zero_width": st.sampled_from(["remove", "keep-joiners", "keep"]),
+        "lower": st.booleans(),
+        "space": st.sampled_from(["collapse", "keep-lines", "keep"]),
+        "strip": st.booleans(),
+    }
+)
+AWKWARD = st.sampled_from(
+    " \t\n\r\x00\x0b\x0c\x1c\x1f\x85\xa0\u0301\u030c\u0323\u200b\u200d\u2028\u3000\ufeffAJÀİßΣſﬁ가"
+)
+TEXTS = st.text(st.one_of(AWKWARD, st.characters(exclude_categories=["Cs"])), max_size=12)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS, OPTIONS)
+def test_done_twice_it_changes_nothing_more(text, options):
+    once = written(text, **options)
+    assert written(once, **options) == once
+
+
+@settings(max_examples=100, deadline=None)
+@given(TEXTS)
+def test_what_is_left_is_what_unicode_says(text):
+    result = written(text, zero_width="remove")
+    assert result == " ".join(result.split())
+    assert result == unicodedata.normalize("NFC", result)
+    assert not {unicodedata.category(character) for character in result} & {"Cc", "Zl", "Zp"}
+    if text.isascii() and text.isprintable():
+        assert result == " ".join(text.split())
+
+
+def test_done_twice_it_changes_nothing_more_for_any_character():
+    characters = [c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c) not in ("Cn", "Co", "Cs")]
+    batch = pa.record_batch({"_id": characters, "text": [f"a{character}b" for character in characters]})
+    for options in ({"lower": True, "unicode": "NFKC"}, {"lower": True}, {"unicode": "NFKC", "space": "keep-lines"}):
+        once = normalise(**options).clean_batch(batch).batch
+        assert normalise(**options).clean_batch(once).batch.equals(once)
