@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .errors import OptionError
     from .hookspecs import hookimpl
     from .options import DataName, InputPath, ModelChoice, NotInKey, OutputPath
-    from .rows import Cleaned, Reject, Rows, origins
+    from .rows import Cleaned, Reject, Rows, columns_of, origins, with_column
 
 __version__ = "0.1.0"
 
@@ -24,7 +24,7 @@ _HOMES = {
     "errors": ["OptionError"],
     "hookspecs": ["hookimpl"],
     "options": ["DataName", "InputPath", "ModelChoice", "NotInKey", "OutputPath"],
-    "rows": ["Cleaned", "Reject", "Rows", "origins"],
+    "rows": ["Cleaned", "Reject", "Rows", "columns_of", "origins", "with_column"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -5,7 +5,7 @@ An option that holds column names is annotated with what the component does to t
     column: Annotated[str, Changes("text")] = "text"
     into: Annotated[str, Makes("text")] = "label"
 
-A component whose columns do not follow from single options overrides `columns(given)` instead.
+A component whose columns do not follow from single options overrides `columns_after` instead.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 
 from .errors import OptionError, did_you_mean
 
-ColumnType = Literal["text", "integer", "number", "boolean", "time", "bytes", "vector", "list", "any"]
+ColumnType = Literal["text", "integer", "number", "boolean", "time", "bytes", "vector", "list", "record", "any"]
 
 _FITS: dict[str, set[str]] = {"number": {"integer", "boolean"}}  # a column of these types will do as well
 
@@ -45,7 +45,7 @@ class Makes:
 class Columns(Mapping[str, ColumnType]):
     """Column names and types at one point of a recipe.
 
-    Derived columns share one log of what was read and written, so that after `component.columns(given)`
+    Derived columns share one log of what was read and written, so that after `component.columns_after(given)`
     the core knows both. With `known=False` (a source that cannot be looked at) no column is ever missing.
     """
 

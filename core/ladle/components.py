@@ -68,7 +68,7 @@ class Component(BaseModel):
             if isinstance(choice := getattr(self, name), ModelChoice)
         ]
 
-    def columns(self, given: Columns) -> Columns:
+    def columns_after(self, given: Columns) -> Columns:
         """The columns after this component, given those before.
 
         Raises OptionError (through `given.need`) for a column that is missing or of the wrong type.

@@ -10,7 +10,7 @@ from typing import Any
 from .components import Component, RowWork, Trainer
 from .errors import OptionError, Problem, RecipeError, StageError, did_you_mean
 from .events import Events
-from .registry import PluginError, UnknownUse, installed
+from .registry import PluginError, UnknownUseError, installed
 from .runs import Run
 from .store import Store, read_json
 
@@ -41,7 +41,7 @@ class Predictor:
         use = f"{locked['package']}:{locked['use'].rpartition(':')[2]}"
         try:
             return installed().find(kind, use).load().model_validate(options)
-        except (UnknownUse, PluginError) as error:
+        except (UnknownUseError, PluginError) as error:
             help = f"install it: {locked['package']}"
             raise RecipeError(Problem("plugin", f"the run {self.run.name} needs {error}", help)) from None
 
@@ -89,8 +89,8 @@ class Predictor:
             return self._predict(rows, Path(folder))
 
     def _predict(self, rows: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
-        from .rows import Rows
-        from .stages.transform import columns_of, restored, worked
+        from .rows import Rows, columns_of
+        from .stages.transform import restored, worked
         from .stages.work import RowSink
 
         errors: dict[str, str] = {}
@@ -104,7 +104,7 @@ class Predictor:
             at.mkdir()
             try:
                 with RowSink(at) as sink:
-                    for batch in worked(work, given, work.columns(columns_of(given))):
+                    for batch in worked(work, given, work.columns_after(columns_of(given.schema))):
                         errors |= {reject.id or "": reject.reason for reject in batch.rejects.values()}
                         sink.write(batch.kept()[1])
             except (OptionError, PluginError) as error:

@@ -63,7 +63,7 @@ class PluginError(Exception):
     """A plugin does not do what it promises."""
 
 
-class UnknownUse(LookupError):
+class UnknownUseError(LookupError):
     """No component, or more than one, has the name that a recipe uses."""
 
     def __init__(self, message: str, help: str) -> None:
@@ -83,7 +83,7 @@ class Registry:
         return [offer for offer in self.offers if offer.kind == kind]
 
     def find(self, kind: str, use: str) -> Offer:
-        """The offer that `use = "name"` or `use = "package:name"` means. Raises UnknownUse."""
+        """The offer that `use = "name"` or `use = "package:name"` means. Raises UnknownUseError."""
         package, _, name = use.rpartition(":")
         offers = self.of_kind(kind)
         found = [o for o in offers if o.use == name and package in ("", o.plugin.name)]
@@ -91,7 +91,7 @@ class Registry:
             return found[0]
         if found:
             spellings = " or ".join(f'use = "{o.plugin.name}:{name}"' for o in found)
-            raise UnknownUse(f"{len(found)} plugins offer a {kind} `{name}`", f"write {spellings}")
+            raise UnknownUseError(f"{len(found)} plugins offer a {kind} `{name}`", f"write {spellings}")
         elsewhere = sorted({o.kind for o in self.offers if o.use == name})
         broken = [p.name for p in self.plugins if p.error]
         if elsewhere:
@@ -102,7 +102,7 @@ class Registry:
             help = did_you_mean(name, [o.use for o in offers], f"the {kind}s installed are")
         if broken:
             help += f" (broken plugins, which may offer it: {', '.join(broken)}; see `ladle plugins`)"
-        raise UnknownUse(f"unknown {kind} `{use}`", help)
+        raise UnknownUseError(f"unknown {kind} `{use}`", help)
 
 
 @functools.cache

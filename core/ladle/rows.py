@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .columns import ColumnType
+from .columns import Columns, ColumnType
 
 Row = dict[str, Any]
 Batch = Any  # a dict of lists or a pyarrow.RecordBatch, as the component's `form` says
@@ -108,6 +108,8 @@ def arrow_type(column_type: str) -> pa.DataType | None:
 
 def column_type(arrow: pa.DataType) -> ColumnType:
     """The declared column type that an Arrow type stands for."""
+    if pa.types.is_dictionary(arrow):
+        arrow = arrow.value_type
     checks: list[tuple[Callable[[pa.DataType], bool], ColumnType]] = [
         (pa.types.is_string, "text"),
         (pa.types.is_large_string, "text"),
@@ -123,7 +125,18 @@ def column_type(arrow: pa.DataType) -> ColumnType:
             return name
     if pa.types.is_list(arrow) or pa.types.is_fixed_size_list(arrow):
         return "vector" if pa.types.is_floating(arrow.value_type) else "list"
-    return "any"
+    return "any" if pa.types.is_null(arrow) else "record"
+
+
+def columns_of(schema: pa.Schema) -> Columns:
+    """The columns that rows really have, the core's own aside."""
+    return Columns({field.name: column_type(field.type) for field in schema if field.name not in SYSTEM})
+
+
+def with_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
+    """The batch with a column added, or replaced where it stands."""
+    position = batch.schema.get_field_index(name)
+    return batch.append_column(name, values) if position < 0 else batch.set_column(position, name, values)
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ def _made_later(data_set: DataSet, position: int, given: Columns) -> dict[str, s
     for step, used in data_set.work[position + 1 :]:
         everything = Columns({}, known=False)
         try:
-            made = set(used.component.columns(everything)) - set(given)
+            made = set(used.component.columns_after(everything)) - set(given)
         except OptionError:
             continue
         hints |= dict.fromkeys(made, f"`{used.use}` makes it only later, as a {step} of `{data_set.name}`")
@@ -147,7 +147,7 @@ def _made_later(data_set: DataSet, position: int, given: Columns) -> dict[str, s
 
 def _pass(used: Used, given: Columns, problems: Problems) -> Columns:
     try:
-        used.after = used.component.columns(given)
+        used.after = used.component.columns_after(given)
     except OptionError as error:
         problems.add_option_error(error, used.at)
         used.after = Columns(given, known=False)

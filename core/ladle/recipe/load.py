@@ -9,7 +9,7 @@ import tomli
 from pydantic import ValidationError
 
 from ..errors import Problem, RecipeError, Span, nearest
-from ..registry import PluginError, Registry, UnknownUse, installed
+from ..registry import PluginError, Registry, UnknownUseError, installed
 from .check import check
 from .model import STEPS, DataSet, Recipe, Split, TrainStage, Used
 from .problems import Problems, check_keys
@@ -157,7 +157,7 @@ class _Reader:
         try:
             offer = self.registry.find(kind, use)
             component_class = offer.load()
-        except UnknownUse as error:
+        except UnknownUseError as error:
             self.problems.add("unknown-use", str(error), error.help, (*at, "use"), "value")
             return None
         except PluginError as error:

@@ -1,2 +1,2 @@
-def write_report(run, store):
+def write_report(run: object, store: object) -> None:
     pass

@@ -26,6 +26,7 @@ from ..rows import (
     as_json,
     build_batch,
     column_type,
+    columns_of,
 )
 from ..store import STATE, read_json, write_json
 from .work import EXAMPLES, Outcome, Rejects, RowSink, TableSink, Work
@@ -40,7 +41,7 @@ def transform(work: Work) -> Outcome:
     component = work.stage.component
     assert isinstance(component, RowWork)
     rows = work.rows()
-    after = component.columns(columns_of(rows))  # now that the rows are there, their columns are checked again
+    after = component.columns_after(columns_of(rows.schema))  # checked again, on what the rows really have
     if component.learns:
         write_json(work.folder / STATE, component.fit(rows.of_split("train")))
     component = restored(component, work.folder)
@@ -62,11 +63,6 @@ def transform(work: Work) -> Outcome:
     if work.stage.kind == "label":
         details["labels"] = _label_counts(after, work.folder)
     return Outcome(seen, sink.rows, rejects.total, details)
-
-
-def columns_of(rows: Rows) -> Columns:
-    """The columns that rows really have."""
-    return Columns({name: column_type(rows.schema.field(name).type) for name in rows.columns})
 
 
 def restored(component: RowWork, folder: Path) -> RowWork:

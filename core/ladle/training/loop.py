@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import transformers
@@ -23,14 +23,17 @@ from .plan import Plan
 from .samplers import shuffled
 from .terms import Term, Terms, average
 
-
-_Below = transformers.Trainer if TYPE_CHECKING else object
+_Below: Any = object  # stands for the Trainer class that `follow` puts below
 
 
 class PlanTrainer(_Below):
     """Goes before a `transformers.Trainer` class in a subclass of both: see `follow`."""
 
     loss_is_scaled_for_ga = True  # the average spans the accumulated batches
+
+    data_collator: Any
+    optimizer: Any
+    control: Any
 
     def __init__(self, *args: Any, plan: Plan, **options: Any) -> None:
         self.plan = plan

@@ -1,29 +1,17 @@
-"""What the cleaners share: looking into Arrow batches, and putting a column in the place of another."""
+"""What the cleaners share: texts and masks of Arrow columns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ladle import Columns, OptionError
+from ladle import OptionError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # White space as Python's str.split sees it; RE2's \s knows only the ASCII part.
 SPACE = r"[\s\x0b\x1c-\x1f\x{85}\p{Z}]"
-
-
-def found_in(schema: pa.Schema) -> Columns:
-    """The columns that rows have, for options that leave the choice of columns open."""
-    from ladle.rows import SYSTEM, column_type
-
-    return Columns({field.name: column_type(field.type) for field in schema if field.name not in SYSTEM})
-
-
-def replaced(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.RecordBatch:
-    """The batch with another column in the place of `name`."""
-    return batch.set_column(batch.schema.get_field_index(name), name, column)
 
 
 def positions(mask: pa.Array) -> list[int]:

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-from ladle import Cleaner, Columns, OptionError, Reads
 from pydantic import Field, FiniteFloat, field_validator, model_validator
+
+from ladle import Cleaner, Columns, OptionError, Reads
 
 from .arrays import is_text, positions
 from .values import check_value, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
     from ladle import Cleaned
 
 Values = list[str | bool | int | float]
@@ -73,7 +75,7 @@ class Filter(Cleaner):
             )
         return self
 
-    def columns(self, given: Columns) -> Columns:
+    def columns_after(self, given: Columns) -> Columns:
         found = given.need(self.column, option="column")
         if self.length:
             given.need(self.column, "text", "list", "vector", option="column")
@@ -88,6 +90,7 @@ class Filter(Cleaner):
 
     def clean_batch(self, batch: pa.RecordBatch) -> Cleaned:
         import pyarrow.compute as pc
+
         from ladle import Cleaned, Reject
 
         column = batch[self.column]

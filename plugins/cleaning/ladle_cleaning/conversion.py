@@ -6,14 +6,16 @@ from collections import defaultdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from ladle import Cleaner, Columns, OptionError
 from pydantic import Field, field_validator, model_validator
 
-from .arrays import as_text, found_in, positions, replaced, unmarked
+from ladle import Cleaner, Columns, OptionError
+
+from .arrays import as_text, positions, unmarked
 from .values import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
     from ladle import Cleaned
 
 Type = Literal["text", "integer", "number", "boolean", "time"]
@@ -80,7 +82,7 @@ class Convert(Cleaner):
                 ) from None
         return time_format
 
-    def columns(self, given: Columns) -> Columns:
+    def columns_after(self, given: Columns) -> Columns:
         after = given
         for name, type_ in self.types.items():
             given.need(name, *_FROM[type_], option="types")
@@ -89,9 +91,10 @@ class Convert(Cleaner):
 
     def clean_batch(self, batch: pa.RecordBatch) -> Cleaned:
         import pyarrow.compute as pc
-        from ladle import Cleaned, Reject
 
-        found = found_in(batch.schema)
+        from ladle import Cleaned, Reject, columns_of, with_column
+
+        found = columns_of(batch.schema)
         reasons = defaultdict(list)
         for name, type_ in self.types.items():
             before = batch[name]
@@ -101,13 +104,14 @@ class Convert(Cleaner):
             if self.invalid == "reject":
                 for row in positions(pc.and_(pc.is_valid(before), pc.is_null(after))):
                     reasons[row].append(f"`{name}` is {shown(before[row].as_py())}, which is no {type_}")
-            batch = replaced(batch, name, after)
+            batch = with_column(batch, name, after)
         rejects = {row: Reject(rule="no-such-type", reason="; ".join(why)) for row, why in reasons.items()}
         return Cleaned(batch, rejects)
 
     def _converted(self, column: pa.Array, type_: Type) -> pa.Array:
         """The column with the new type, null where a value is none of it."""
         import polars as pl
+
         from ladle.rows import arrow_type
 
         from . import parsing

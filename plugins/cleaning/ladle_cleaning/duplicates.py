@@ -6,14 +6,16 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from ladle import Cleaner, Columns, Reads
 from pydantic import Field
+
+from ladle import Cleaner, Columns, Reads
 
 from .arrays import collapsed, is_text, quoted
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
+
     from ladle import Cleaned, Rows
 
 
@@ -26,8 +28,8 @@ class Deduplicate(Cleaner):
 
     form = "arrow"
 
-    compared: Annotated[list[str], Reads()] = Field(
-        default=[], alias="columns", description="Columns in which duplicates are equal; empty: all columns."
+    columns: Annotated[list[str], Reads()] = Field(
+        default=[], description="Columns in which duplicates are equal; empty: all columns."
     )
     keep: Literal["first", "last"] = Field(default="first", description="Which of the equal rows stays.")
     ignore_case: bool = Field(default=False, description="Whether texts that differ only in case are equal.")
@@ -36,17 +38,17 @@ class Deduplicate(Cleaner):
         description="Whether texts are equal that differ only in white space at their ends and in its amount between.",
     )
 
-    def columns(self, given: Columns) -> Columns:
-        for name in self.compared or given:
+    def columns_after(self, given: Columns) -> Columns:
+        for name in self.columns or given:
             given.need(name, option="columns")
         return given
 
     def clean_data(self, data: Rows) -> Iterable[Cleaned]:
         from ladle import Cleaned, Reject
 
-        copies = self._copies(data.select(self.compared or data.columns))
+        copies = self._copies(data.select(self.columns or data.columns))
         ids = _ids(data, copies.select(row="stays").unique().sort("row"))
-        same = f"the same {quoted(self.compared)}" if self.compared else "the same in every column"
+        same = f"the same {quoted(self.columns)}" if self.columns else "the same in every column"
         for start, batch in _numbered(data.batches("arrow")):
             dropped = _between(copies, start, start + batch.num_rows).iter_rows()
             yield Cleaned(
@@ -72,6 +74,7 @@ class Deduplicate(Cleaner):
     def _hashes(self, batch: pa.RecordBatch) -> pl.DataFrame:
         """Two 64-bit hashes of each row: one alone would take different rows for equal in large data."""
         import polars as pl
+
         from ladle.rows import ID
 
         compared = pl.DataFrame({name: self._comparable(batch[name]) for name in batch.schema.names if name != ID})

@@ -6,14 +6,16 @@ from collections import defaultdict
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from ladle import Cleaner, Columns, OptionError
 from pydantic import Field, model_validator
 
-from .arrays import found_in, is_text, positions, quoted, replaced, unmarked
+from ladle import Cleaner, Columns, OptionError
+
+from .arrays import is_text, positions, quoted, unmarked
 from .values import check_value, fits
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
     from ladle import Cleaned, Rows
 
 _FILLS: dict[str, tuple[Any, ...]] = {
@@ -33,9 +35,8 @@ class Missing(Cleaner):
 
     form = "arrow"
 
-    chosen: list[str] = Field(
+    columns: list[str] = Field(
         default=[],
-        alias="columns",
         description="Columns to look at; empty: all, or for a strategy that fills in, all that it can fill.",
     )
     strategy: Literal["median", "most-frequent", "constant", "drop"] = Field(
@@ -61,7 +62,7 @@ class Missing(Cleaner):
             )
         return self
 
-    def columns(self, given: Columns) -> Columns:
+    def columns_after(self, given: Columns) -> Columns:
         after = given
         for name in self._names(given):
             found = given.need(name, *_FILLS[self.strategy], option="columns")
@@ -72,8 +73,8 @@ class Missing(Cleaner):
         return after
 
     def _names(self, given: Columns) -> list[str]:
-        if self.chosen:
-            return self.chosen
+        if self.columns:
+            return self.columns
         if self.strategy == "drop":
             return list(given)
         if self.strategy == "constant":
@@ -86,7 +87,9 @@ class Missing(Cleaner):
 
     def fit(self, train: Rows) -> dict[str, Any]:
         """For each column what fills its gaps. One column at a time is held in memory."""
-        return {name: self._learnt(train, name) for name in self._names(found_in(train.schema))}
+        from ladle import columns_of
+
+        return {name: self._learnt(train, name) for name in self._names(columns_of(train.schema))}
 
     def _learnt(self, train: Rows, name: str) -> Any:
         import pyarrow as pa
@@ -104,7 +107,9 @@ class Missing(Cleaner):
         return value if isinstance(value, str | bool | int | float) else learnt.cast(pa.string()).as_py()
 
     def clean_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch | Cleaned:
-        names = self._names(found_in(batch.schema))
+        from ladle import columns_of
+
+        names = self._names(columns_of(batch.schema))
         return self._without_gaps(batch, names) if self.strategy == "drop" else self._filled_in(batch, names)
 
     def _without_gaps(self, batch: pa.RecordBatch, names: list[str]) -> Cleaned:
@@ -122,6 +127,8 @@ class Missing(Cleaner):
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        from ladle import with_column
+
         fillings = self.state if self.learns else dict.fromkeys(names, self.value)
         for name in names:
             if name not in fillings:  # at prediction rows may have columns that training had not
@@ -130,7 +137,7 @@ class Missing(Cleaner):
             filling = pa.scalar(fillings[name])
             type_ = filling.type if pa.types.is_null(column.type) else column.type
             filled = pc.if_else(_gaps(column), filling.cast(type_), column.cast(type_))
-            batch = replaced(batch, name, filled)
+            batch = with_column(batch, name, filled)
         return batch
 
     def _with_nulls(self, column: pa.Array) -> pa.Array:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ladle import Cleaner, Columns, OptionError
 from pydantic import Field, model_validator
 
-from .arrays import found_in
+from ladle import Cleaner, Columns, OptionError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +30,7 @@ class Select(Cleaner):
             )
         return self
 
-    def columns(self, given: Columns) -> Columns:
+    def columns_after(self, given: Columns) -> Columns:
         for name in self.keep or self.drop:
             given.need(name, option="keep" if self.keep else "drop")
         return given.without(set(given) - set(self._kept(given)))
@@ -40,6 +39,7 @@ class Select(Cleaner):
         return self.keep or [name for name in given if name not in self.drop]
 
     def clean_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        from ladle import columns_of
         from ladle.rows import ID
 
-        return batch.select([ID, *self._kept(found_in(batch.schema))])
+        return batch.select([ID, *self._kept(columns_of(batch.schema))])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from ladle import Cleaner, Columns
 from pydantic import Field
 
-from .arrays import as_text, collapsed, found_in, positions, replaced
+from ladle import Cleaner, Columns
+
+from .arrays import as_text, collapsed, positions
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
     from ladle import Cleaned
 
 LINE_ENDS = r"\r\n|[\r\x0b\x0c\x1c-\x1e\x{85}\x{2028}\x{2029}]"  # what Python's str.splitlines splits at
@@ -27,7 +29,7 @@ class Normalise(Cleaner):
 
     form = "arrow"
 
-    chosen: list[str] = Field(default=[], alias="columns", description="Text columns; empty: all of them.")
+    columns: list[str] = Field(default=[], description="Text columns; empty: all of them.")
     unicode: Literal["NFC", "NFKC", "none"] = Field(
         default="NFC",
         description="Unicode normal form: NFC writes each letter with its accents in one way, NFKC also replaces "
@@ -50,7 +52,7 @@ class Normalise(Cleaner):
         default="keep", description="What happens to a text that ends up empty: it stays, its row goes, or it is null."
     )
 
-    def columns(self, given: Columns) -> Columns:
+    def columns_after(self, given: Columns) -> Columns:
         after = given
         for name in self._names(given):
             given.need(name, "text", option="columns")
@@ -58,15 +60,16 @@ class Normalise(Cleaner):
         return after
 
     def _names(self, given: Columns) -> list[str]:
-        return self.chosen or given.of_type("text")
+        return self.columns or given.of_type("text")
 
     def clean_batch(self, batch: pa.RecordBatch) -> Cleaned:
         import pyarrow as pa
         import pyarrow.compute as pc
-        from ladle import Cleaned, Reject
+
+        from ladle import Cleaned, Reject, columns_of, with_column
 
         rejects = {}
-        for name in self._names(found_in(batch.schema)):
+        for name in self._names(columns_of(batch.schema)):
             texts = self._normalised(as_text(batch[name], name))
             empty = pc.equal(texts, "")
             if self.empty == "null":
@@ -74,7 +77,7 @@ class Normalise(Cleaner):
             if self.empty == "drop":
                 emptied = Reject(rule="empty", reason=f"`{name}` is empty once normalised")
                 rejects |= dict.fromkeys(positions(empty), emptied)
-            batch = replaced(batch, name, texts)
+            batch = with_column(batch, name, texts)
         return Cleaned(batch, rejects)
 
     def _normalised(self, texts: pa.Array) -> pa.Array:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from ladle import Columns, Labeler, Makes
 from pydantic import Field
+
+from ladle import Columns, Labeler, Makes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,10 +22,10 @@ class ColumnLabeler(Labeler):
         default=False, description="Whether labels that rows have already are replaced; else only gaps are filled."
     )
 
-    def columns(self, given: Columns) -> Columns:
+    def columns_after(self, given: Columns) -> Columns:
         if self.into in given and not self.overwrite:
             given.need(self.into, "text", option="into")
-        return super().columns(given)
+        return super().columns_after(given)
 
     def labels(self, column: pa.Array) -> pa.Array:
         """A label (text) for each value, null where there is none to give."""
@@ -34,9 +35,9 @@ class ColumnLabeler(Labeler):
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        from ladle import with_column
+
         labels = self.labels(batch[self.column])
-        if self.into not in batch.schema.names:
-            return batch.append_column(self.into, labels)
-        if not self.overwrite:
+        if self.into in batch.schema.names and not self.overwrite:
             labels = pc.coalesce(batch[self.into].cast(pa.string()), labels)
-        return batch.set_column(batch.schema.get_field_index(self.into), self.into, labels)
+        return with_column(batch, self.into, labels)

@@ -7,8 +7,9 @@ from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from ladle import OptionError, Reads
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from ladle import OptionError, Reads
 
 from .column import ColumnLabeler
 

@@ -6,8 +6,9 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
-from ladle import OptionError, Reads
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+from ladle import OptionError, Reads
 
 from .column import ColumnLabeler
 

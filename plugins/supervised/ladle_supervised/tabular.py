@@ -25,9 +25,8 @@ class Tabular(Trainer):
     """What tabular trainers share: features from columns, and a small network."""
 
     target: str
-    columns_used: list[str] = Field(
+    columns: list[str] = Field(
         default=[],
-        alias="columns",
         description="The columns to learn from: numbers, truth values and vectors. All of them if left out.",
     )
     hidden: list[int] = Field(default=[128, 64], description="Units in each hidden layer; [] for a linear model.")
@@ -36,9 +35,9 @@ class Tabular(Trainer):
     batch_size: int = Field(default=256, gt=0, description="Rows in a batch, on each device.")
     learning_rate: float = Field(default=2e-3, gt=0, description="Highest learning rate of the schedule.")
 
-    def columns(self, given: Columns) -> Columns:
-        super().columns(given)
-        names = self.columns_used or self._all_features(given)
+    def columns_after(self, given: Columns) -> Columns:
+        super().columns_after(given)
+        names = self.columns or self._all_features(given)
         if not names and given.known:
             raise OptionError(
                 "there is no column of numbers to learn from",
@@ -61,7 +60,7 @@ class Tabular(Trainer):
 
             data = self.setting.data
             types = {name: column_type(data.schema.field(name).type) for name in data.columns}
-            state["features"] = self.columns_used or self._all_features(Columns(types))
+            state["features"] = self.columns or self._all_features(Columns(types))
         return state["features"]
 
     def _network(self, outputs: int, **names: Any) -> torch.nn.Module:

@@ -10,6 +10,7 @@ from ladle import OptionError
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
     from ladle import Rows
 
 MOST_CATEGORIES = 100_000

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ladle import Columns, FeatureExtractor, OptionError
 from pydantic import Field, model_validator
+
+from ladle import Columns, FeatureExtractor, OptionError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from ladle import Rows
+
     from ladle.columns import ColumnType
 
 
@@ -24,9 +25,8 @@ class ColumnExtractor(FeatureExtractor):
     takes_all: ClassVar[tuple[ColumnType, ...]]
     """Types whose columns are taken where none is named."""
 
-    # the option cannot be an attribute `columns`: that is the method by which a component declares its columns
-    names: list[str] = Field(
-        default=[], alias="columns", description="The columns to work on; all that are suitable if none is named."
+    columns: list[str] = Field(
+        default=[], description="The columns to work on; all that are suitable if none is named."
     )
     except_for: list[str] = Field(
         default=[], description="Columns to leave alone, where `columns` names none, such as the label."
@@ -34,7 +34,7 @@ class ColumnExtractor(FeatureExtractor):
 
     @model_validator(mode="after")
     def _one_way_to_choose(self) -> ColumnExtractor:
-        if self.names and self.except_for:
+        if self.columns and self.except_for:
             raise OptionError(
                 "`columns` says which columns to take, so `except_for` has nothing to leave out",
                 option="except_for",
@@ -49,10 +49,10 @@ class ColumnExtractor(FeatureExtractor):
         """
         for name in self.except_for:
             given.fresh().need(name, option="except_for")  # a log of its own: the column is not read
-        for name in self.names:
+        for name in self.columns:
             given.need(name, *self.takes, option="columns")
-        if self.names:
-            return list(dict.fromkeys(self.names))
+        if self.columns:
+            return list(dict.fromkeys(self.columns))
         found = [name for name in given.of_type(*self.takes_all) if name not in self.except_for]
         for name in found:
             given.need(name)
@@ -64,30 +64,6 @@ class ColumnExtractor(FeatureExtractor):
             )
         return found
 
-    def chosen_of(self, rows: Rows) -> list[str]:
-        """The columns to work on, of those that `rows` have: their types may not have been known before.
-
-        Raises OptionError as `chosen` does, and for a column of a type that has no name in recipes.
-        """
-        import pyarrow as pa
-        from ladle.rows import column_type
-
-        arrow = {name: rows.schema.field(name).type for name in rows.columns}
-        names = self.chosen(Columns({name: column_type(type_) for name, type_ in arrow.items()}))
-        for name in names:
-            # a column without any value is `any` too, and does no harm
-            if column_type(arrow[name]) == "any" and not pa.types.is_null(arrow[name]):
-                raise OptionError(
-                    f"column `{name}` holds {arrow[name]}, expected {' or '.join(self.takes)}", option="columns"
-                )
-        return names
-
     def learnt(self, batch: pa.RecordBatch) -> Iterator[tuple[str, Any]]:
         """Each column and what was learnt of it; rows to predict may lack some, such as the label."""
         return ((name, learnt) for name, learnt in self.state.items() if name in batch.schema.names)
-
-
-def with_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
-    """The batch with a column added, or replaced where it stands."""
-    position = batch.schema.get_field_index(name)
-    return batch.append_column(name, values) if position < 0 else batch.set_column(position, name, values)

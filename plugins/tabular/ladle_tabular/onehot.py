@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from .categories import counted, places
-from .choosing import ColumnExtractor, with_column
+from .choosing import ColumnExtractor
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
     from ladle import Columns, Rows
 
 
@@ -30,7 +31,7 @@ class OneHot(ColumnExtractor):
     )
     keep: bool = Field(default=False, description="Whether the encoded columns stay beside their vectors.")
 
-    def columns(self, given: Columns) -> Columns:
+    def columns_after(self, given: Columns) -> Columns:
         names = self.chosen(given)
         after = given
         for name in names:
@@ -39,13 +40,18 @@ class OneHot(ColumnExtractor):
 
     def fit(self, train: Rows) -> dict[str, dict[str, Any]]:
         """The `categories` of each column, and whether there are `others`."""
-        return {name: self._learn(counts) for name, counts in counted(train, self.chosen_of(train)).items()}
+        from ladle import columns_of
+
+        counts = counted(train, self.chosen(columns_of(train.schema)))
+        return {name: self._learn(found) for name, found in counts.items()}
 
     def _learn(self, counts: dict[Any, int]) -> dict[str, Any]:
         commonest = sorted(counts, key=lambda value: (-counts[value], value))[: self.max_categories]
         return {"categories": sorted(commonest), "others": len(counts) > len(commonest)}
 
     def extract_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        from ladle import with_column
+
         for name, learnt in self.learnt(batch):
             vectors = _one_hot(batch[name], learnt["categories"], learnt["others"])
             batch = with_column(batch, _vector_name(name), vectors)

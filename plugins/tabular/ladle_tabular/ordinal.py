@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ladle import OptionError
 from pydantic import Field, model_validator
 
+from ladle import OptionError
+
 from .categories import counted, places
-from .choosing import ColumnExtractor, with_column
+from .choosing import ColumnExtractor
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
     from ladle import Columns, Rows
 
 
@@ -42,7 +44,7 @@ class Ordinal(ColumnExtractor):
     def chosen(self, given: Columns) -> list[str]:
         names = super().chosen(given)
         for name, categories in self.order.items():
-            if name not in names and (self.names or given.known):
+            if name not in names and (self.columns or given.known):
                 raise OptionError(
                     f"`order` is given for `{name}`, which is not encoded",
                     option="order",
@@ -53,7 +55,7 @@ class Ordinal(ColumnExtractor):
                 raise OptionError(f"column `{name}` holds {given[name]}, not {wrong[0]!r}", option="order")
         return names
 
-    def columns(self, given: Columns) -> Columns:
+    def columns_after(self, given: Columns) -> Columns:
         after = given
         for name in self.chosen(given):
             after = after.having(name, "integer")
@@ -61,12 +63,16 @@ class Ordinal(ColumnExtractor):
 
     def fit(self, train: Rows) -> dict[str, list[Any]]:
         """The categories of each column, in order."""
-        names = self.chosen_of(train)
+        from ladle import columns_of
+
+        names = self.chosen(columns_of(train.schema))
         counts = counted(train, [name for name in names if name not in self.order])
         return {name: self.order[name] if name in self.order else sorted(counts[name]) for name in names}
 
     def extract_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         import pyarrow as pa
+
+        from ladle import with_column
 
         for name, categories in self.learnt(batch):
             batch = with_column(batch, name, pa.array(places(batch[name], categories)))

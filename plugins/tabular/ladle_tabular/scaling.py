@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from .choosing import ColumnExtractor, with_column
+from .choosing import ColumnExtractor
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
     from ladle import Columns, Rows
 
 
@@ -32,7 +33,7 @@ class Scale(ColumnExtractor):
         "interquartile range 1, which outliers hardly move (a pass and 8 bytes of memory a row, for each column).",
     )
 
-    def columns(self, given: Columns) -> Columns:
+    def columns_after(self, given: Columns) -> Columns:
         after = given
         for name in self.chosen(given):
             after = after.having(name, "number")
@@ -40,7 +41,9 @@ class Scale(ColumnExtractor):
 
     def fit(self, train: Rows) -> dict[str, dict[str, float]]:
         """Where each column has its `centre` and how wide it is `spread`, 0 for a constant column."""
-        names = self.chosen_of(train)
+        from ladle import columns_of
+
+        names = self.chosen(columns_of(train.schema))
         if self.method == "robust":
             return {name: _quartiles(train, name) for name in names}
         moments = _moments(train, names)
@@ -50,6 +53,8 @@ class Scale(ColumnExtractor):
 
     def extract_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         import pyarrow.compute as pc
+
+        from ladle import with_column
 
         for name, learnt in self.learnt(batch):
             values = _as_numbers(batch[name])

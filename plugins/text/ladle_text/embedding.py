@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from ladle import FeatureExtractor, Makes, ModelChoice, NotInKey, OptionError, Reads
 from pydantic import Field, field_validator
 
-from .batches import vector_column, with_column
+from ladle import FeatureExtractor, Makes, ModelChoice, NotInKey, OptionError, Reads
+
+from .vectors import vector_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
     from ladle import Rows
 
     from .encoder import Encoder
@@ -84,6 +86,8 @@ class SentenceEmbedding(FeatureExtractor):
 
     def _with_vectors(self, batch: pa.RecordBatch, encoder: Encoder) -> pa.RecordBatch:
         import pyarrow as pa
+
+        from ladle import with_column
 
         texts = batch[self.column].cast(pa.string())
         there = texts.is_valid().to_numpy(zero_copy_only=False)

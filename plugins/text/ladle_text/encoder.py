@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from ladle import OptionError
 from torch.nn.functional import normalize
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModel, AutoTokenizer
+
+from ladle import OptionError
 
 from . import sbert
 

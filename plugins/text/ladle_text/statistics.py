@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from ladle import FeatureExtractor, Reads
 from pydantic import Field
 
-from .batches import with_column
+from ladle import FeatureExtractor, Reads
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
     from ladle import Columns
     from ladle.columns import ColumnType
 
@@ -56,8 +56,8 @@ class TextStatistics(FeatureExtractor):
         "characters. Each makes a column.",
     )
 
-    def columns(self, given: Columns) -> Columns:
-        after = super().columns(given)
+    def columns_after(self, given: Columns) -> Columns:
+        after = super().columns_after(given)
         for measure in self.measures:
             kind: ColumnType = "integer" if measure in _COUNTS else "number"
             after = after.having(self._name(measure), kind)
@@ -68,6 +68,8 @@ class TextStatistics(FeatureExtractor):
 
     def extract_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         import pyarrow as pa
+
+        from ladle import with_column
 
         text = batch[self.column].cast(pa.string())
         for measure in self.measures:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from ladle import registry
 
 USES = ["convert", "deduplicate", "filter", "missing", "normalise", "select"]

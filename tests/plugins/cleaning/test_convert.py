@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ladle import Columns, OptionError
 from ladle_cleaning.conversion import Convert
 
@@ -111,10 +112,10 @@ def test_values_of_no_such_type_may_become_null(rows, clean):
 
 def test_what_is_no_single_value_is_refused(rows):
     with pytest.raises(OptionError, match="column `v` holds vector, expected text or integer") as caught:
-        Convert(types={"v": "number"}).columns(Columns({"v": "vector"}))
+        Convert(types={"v": "number"}).columns_after(Columns({"v": "vector"}))
     assert caught.value.option == "types"
     with pytest.raises(OptionError, match="column `n` holds integer, expected text or time"):
-        Convert(types={"n": "time"}).columns(Columns({"n": "integer"}))
+        Convert(types={"n": "time"}).columns_after(Columns({"n": "integer"}))
 
 
 @pytest.mark.parametrize(

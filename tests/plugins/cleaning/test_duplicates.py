@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ladle import Columns, OptionError
 from ladle_cleaning.duplicates import Deduplicate
 
@@ -66,16 +67,16 @@ def test_no_rows_have_no_duplicates(rows, clean):
 
 def test_columns_are_read_and_nothing_is_written():
     given = Columns({"text": "text", "stars": "integer"})
-    assert dict(deduplicate().columns(given)) == dict(given)
+    assert dict(deduplicate().columns_after(given)) == dict(given)
     assert (given.read, given.written) == ({"text", "stars"}, set())
     named = given.fresh()
-    deduplicate(columns=["text"]).columns(named)
+    deduplicate(columns=["text"]).columns_after(named)
     assert named.read == {"text"}
 
 
 def test_a_missing_column_is_found_by_the_check():
     with pytest.raises(OptionError, match="no column `txet`") as caught:
-        deduplicate(columns=["txet"]).columns(Columns({"text": "text"}))
+        deduplicate(columns=["txet"]).columns_after(Columns({"text": "text"}))
     assert (caught.value.option, caught.value.help) == ("columns", "did you mean `text`?")
 
 

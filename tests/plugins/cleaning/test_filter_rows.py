@@ -6,6 +6,7 @@ import math
 
 import pyarrow as pa
 import pytest
+
 from ladle import Columns, OptionError
 from ladle_cleaning.conditions import Filter
 
@@ -83,7 +84,7 @@ def test_a_column_without_any_value_fulfils_no_condition(rows):
 
 def test_nothing_is_written():
     given = Columns({"age": "integer", "text": "text"})
-    filtered(column="age", min=1).columns(given)
+    filtered(column="age", min=1).columns_after(given)
     assert (given.read, given.written) == ({"age"}, set())
 
 
@@ -99,7 +100,7 @@ def test_nothing_is_written():
 )
 def test_conditions_have_to_fit_the_column(options, type_, message):
     with pytest.raises(OptionError) as caught:
-        filtered(column="x", **options).columns(Columns({"x": type_}))
+        filtered(column="x", **options).columns_after(Columns({"x": type_}))
     assert str(caught.value) == message
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ladle import Columns, OptionError
 from ladle_cleaning.gaps import Missing
 
@@ -32,7 +33,7 @@ def test_rows_with_gaps_are_dropped_and_the_gaps_named(rows, clean):
 def test_dropping_looks_at_all_columns_and_changes_none():
     given_columns = Columns({"age": "integer", "vector": "vector"})
     cleaner = missing(strategy="drop")
-    cleaner.columns(given_columns)
+    cleaner.columns_after(given_columns)
     assert (given_columns.read, given_columns.written) == ({"age", "vector"}, set())
     assert not cleaner.learns
 
@@ -114,7 +115,7 @@ def test_a_column_without_a_value_to_learn_from_is_an_error(rows):
 
 def test_the_median_refuses_other_columns_than_numbers():
     with pytest.raises(OptionError, match="column `city` holds text, expected integer or number") as caught:
-        missing(strategy="median", columns=["city"]).columns(Columns({"city": "text"}))
+        missing(strategy="median", columns=["city"]).columns_after(Columns({"city": "text"}))
     assert caught.value.option == "columns"
 
 
@@ -130,7 +131,7 @@ def test_the_median_refuses_other_columns_than_numbers():
 )
 def test_a_constant_of_another_type_is_refused(value, type_, shown):
     with pytest.raises(OptionError) as caught:
-        missing(strategy="constant", value=value, columns=["x"]).columns(Columns({"x": type_}))
+        missing(strategy="constant", value=value, columns=["x"]).columns_after(Columns({"x": type_}))
     assert str(caught.value) == f"column `x` holds {type_}, which {shown} is not"
     assert caught.value.option == "value"
 

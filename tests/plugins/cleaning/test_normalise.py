@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ladle import Columns, OptionError
 from ladle_cleaning.unicode import Normalise
 
@@ -80,7 +81,7 @@ def test_a_column_without_any_text_is_no_trouble(rows):
 
 def test_other_columns_than_texts_are_refused(rows):
     with pytest.raises(OptionError, match="column `stars` holds integer, expected text"):
-        normalise(columns=["stars"]).columns(Columns({"stars": "integer"}))
+        normalise(columns=["stars"]).columns_after(Columns({"stars": "integer"}))
     with pytest.raises(OptionError, match="column `parts` holds struct<a: int64>, expected text"):
         list(normalise(columns=["parts"]).work(rows({"parts": [{"a": 1}]})))
 

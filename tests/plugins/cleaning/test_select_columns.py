@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ladle import Columns, OptionError
 from ladle_cleaning.selection import Select
 
@@ -20,7 +21,7 @@ def test_columns_are_dropped(rows, clean):
 @pytest.mark.parametrize("option", ["keep", "drop"])
 def test_a_column_that_is_not_there_is_refused(option):
     with pytest.raises(OptionError, match="no column `txt`") as caught:
-        Select(**{option: ["txt"]}).columns(Columns({"text": "text"}))
+        Select(**{option: ["txt"]}).columns_after(Columns({"text": "text"}))
     assert (caught.value.option, caught.value.help) == (option, "did you mean `text`?")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
 from ladle import Rows
 from ladle.components import RowWork
 from ladle.rows import ORIGIN_TYPE

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ladle import Columns, OptionError
 from ladle_tabular import categories
 from ladle_tabular.onehot import OneHot
@@ -62,13 +63,13 @@ def test_values_that_are_no_categories_are_refused(rows_of, monkeypatch):
 
 def test_declares_the_vectors_it_makes_and_what_it_drops():
     given = Columns({"town": "text", "size": "text", "price": "number"})
-    assert dict(one_hot().columns(given)) == {"price": "number", "town_onehot": "vector", "size_onehot": "vector"}
-    assert dict(one_hot(columns=["town"], keep=True).columns(given)) == {**given, "town_onehot": "vector"}
+    assert dict(one_hot().columns_after(given)) == {"price": "number", "town_onehot": "vector", "size_onehot": "vector"}
+    assert dict(one_hot(columns=["town"], keep=True).columns_after(given)) == {**given, "town_onehot": "vector"}
 
 
 def test_a_number_column_is_refused():
     with pytest.raises(OptionError, match="column `price` holds number, expected text or integer or boolean"):
-        one_hot(columns=["price"]).columns(Columns({"price": "number"}))
+        one_hot(columns=["price"]).columns_after(Columns({"price": "number"}))
 
 
 @settings(deadline=None, max_examples=60)

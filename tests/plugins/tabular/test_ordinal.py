@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+
 from ladle import Columns, OptionError
 from ladle_tabular.ordinal import Ordinal
 
@@ -42,7 +43,7 @@ def test_a_column_without_values_is_unknown_throughout(rows_of, fit_and_extract)
 
 
 def test_declares_what_it_changes():
-    after = ordinal(except_for=["town"]).columns(Columns({"size": "text", "town": "text"}))
+    after = ordinal(except_for=["town"]).columns_after(Columns({"size": "text", "town": "text"}))
     assert dict(after) == {"size": "integer", "town": "text"}
 
 
@@ -56,7 +57,7 @@ def test_declares_what_it_changes():
 )
 def test_what_does_not_fit_the_columns_is_refused(options, message):
     with pytest.raises(OptionError, match=message):
-        ordinal(**options).columns(Columns({"size": "text", "price": "number"}))
+        ordinal(**options).columns_after(Columns({"size": "text", "price": "number"}))
 
 
 def test_a_category_twice_in_an_order_is_refused():

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from ladle import Columns, OptionError
 from ladle_tabular.scaling import Scale
 
@@ -119,41 +120,41 @@ def test_agrees_with_numpy_however_the_rows_are_cut(values, cut, method, rows_of
 
 def test_declares_what_it_changes():
     given = COLUMNS.fresh()
-    after = scale().columns(given)
+    after = scale().columns_after(given)
     assert after["rooms"] == "number"
     assert after.written == after.read == {"price", "rooms"}
 
 
 def test_a_boolean_column_is_scaled_where_it_is_named(rows_of, fit_and_extract):
-    assert scale(columns=["garden"]).columns(COLUMNS.fresh())["garden"] == "number"
+    assert scale(columns=["garden"]).columns_after(COLUMNS.fresh())["garden"] == "number"
     done = fit_and_extract(scale(columns=["garden"], method="min-max"), rows_of({"garden": [True, False, None]}))
     assert done["garden"].to_pylist() == [1, 0, None]
 
 
 def test_a_text_column_is_refused_before_any_work():
     with pytest.raises(OptionError, match="column `text` holds text, expected number") as raised:
-        scale(columns=["text"]).columns(COLUMNS.fresh())
+        scale(columns=["text"]).columns_after(COLUMNS.fresh())
     assert raised.value.option == "columns"
 
 
 def test_a_misspelt_exception_is_refused():
     with pytest.raises(OptionError, match="no column `pric` at this point") as raised:
-        scale(except_for=["pric"]).columns(COLUMNS.fresh())
+        scale(except_for=["pric"]).columns_after(COLUMNS.fresh())
     assert (raised.value.option, raised.value.help) == ("except_for", "did you mean `price`?")
 
 
 def test_nothing_to_work_on_is_refused():
     with pytest.raises(OptionError, match="no number or integer column to work on") as raised:
-        scale().columns(Columns({"text": "text"}))
+        scale().columns_after(Columns({"text": "text"}))
     assert raised.value.help == "the columns here are: text (text)"
 
 
 def test_unknown_columns_are_taken_on_trust_and_looked_at_when_there_are_rows(rows_of):
-    assert dict(scale(columns=["text"]).columns(Columns({}, known=False))) == {"text": "number"}
-    assert dict(scale().columns(Columns({}, known=False))) == {}
+    assert dict(scale(columns=["text"]).columns_after(Columns({}, known=False))) == {"text": "number"}
+    assert dict(scale().columns_after(Columns({}, known=False))) == {}
     with pytest.raises(OptionError, match="column `text` holds text, expected number"):
         scale(columns=["text"]).fit(rows_of({"text": ["a"]}))
-    with pytest.raises(OptionError, match="column `place` holds struct<x: int64>, expected number"):
+    with pytest.raises(OptionError, match="column `place` holds record, expected number"):
         scale(columns=["place"]).fit(rows_of({"place": [{"x": 1}]}))
 
 

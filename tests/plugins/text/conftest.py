@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
 from ladle import Rows
 from ladle.rows import ORIGIN_TYPE
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from ladle import Columns, OptionError
 from ladle_text.embedding import SentenceEmbedding
 
@@ -224,10 +225,10 @@ def test_the_model_of_a_stage_is_refused_before_any_work():
 
 
 def test_declares_the_vector_it_makes(tiny_bert):
-    after = embedding(tiny_bert, column="body").columns(Columns({"body": "text"}))
+    after = embedding(tiny_bert, column="body").columns_after(Columns({"body": "text"}))
     assert dict(after) == {"body": "text", "embedding": "vector"}
     with pytest.raises(OptionError, match="no column `text` at this point"):
-        embedding(tiny_bert).columns(Columns({"body": "text"}))
+        embedding(tiny_bert).columns_after(Columns({"body": "text"}))
 
 
 def test_a_folder_is_found_from_the_folder_of_the_recipe(tiny_bert, rows_of):

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ladle import Columns, OptionError
 from ladle_text.statistics import TextStatistics
 
@@ -21,7 +22,7 @@ def measured(texts: list[str | None], *measures: str) -> list:
     ("text", "words"),
     [
         ("Hello,  world", 2),
-        ("Smith's mother-in-law — isn’t here", 4),  # noqa: RUF001
+        ("Smith's mother-in-law — isn’t here", 4),
         ("1 + 1 = 2", 3),
         ("naïve cafés\nÜber", 3),
         ("...", 0),
@@ -40,7 +41,7 @@ def test_words(text, words):
         ("It is 3.14 in fact.", 1),
         ('He said "Stop." Then he left.', 2),
         ("Line one\nline two", 1),
-        ("你好。再见！", 2),  # noqa: RUF001
+        ("你好。再见！", 2),
         ("...", 0),
         ("", 0),
     ],
@@ -79,7 +80,7 @@ def test_agrees_with_python(text):
 def test_rows_get_the_columns_that_are_declared(rows_of):
     component = TextStatistics.model_validate({"prefix": "n_", "measures": ["words", "capitals"]})
     done = pa.Table.from_batches(list(component.work(rows_of(["Hi there", None, "YO", "a", "b b"]))))
-    assert done.column_names == ["_id", *component.columns(Columns({"text": "text"}))]
+    assert done.column_names == ["_id", *component.columns_after(Columns({"text": "text"}))]
     assert done["n_words"].to_pylist() == [2, None, 1, 1, 2]
     assert done.schema.field("n_words").type == pa.int64()
     assert done.schema.field("n_capitals").type == pa.float64()
@@ -88,13 +89,13 @@ def test_rows_get_the_columns_that_are_declared(rows_of):
 def test_declares_a_column_for_each_measure():
     given_columns = Columns({"body": "text"})
     component = TextStatistics.model_validate({"column": "body", "measures": ["sentences", "digits"]})
-    after = component.columns(given_columns)
+    after = component.columns_after(given_columns)
     assert dict(after) == {"body": "text", "body_sentences": "integer", "body_digits": "number"}
-    assert len(TextStatistics.model_validate({"column": "body"}).columns(given_columns)) == 8
+    assert len(TextStatistics.model_validate({"column": "body"}).columns_after(given_columns)) == 8
 
 
 def test_what_it_cannot_measure_is_refused():
     with pytest.raises(OptionError, match="column `text` holds number, expected text"):
-        TextStatistics.model_validate({}).columns(Columns({"text": "number"}))
+        TextStatistics.model_validate({}).columns_after(Columns({"text": "number"}))
     with pytest.raises(ValueError, match="Input should be 'characters', 'words'"):
         TextStatistics.model_validate({"measures": ["wrods"]})

@@ -1,4 +1,4 @@
-"""Columns of record batches."""
+"""Vectors as Arrow columns."""
 
 from __future__ import annotations
 
@@ -7,12 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-
-
-def with_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
-    """The batch with a column added, or replaced where it stands."""
-    position = batch.schema.get_field_index(name)
-    return batch.append_column(name, values) if position < 0 else batch.set_column(position, name, values)
 
 
 def vector_column(vectors: np.ndarray, there: np.ndarray) -> pa.ListArray:
