@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
+from .arguments import DEFAULT_ARGUMENTS, check_arguments
 from .columns import Changes, Columns, ColumnType, Makes, Reads
 from .options import DataName, DataReference, Input, ModelChoice, NotInKey, OutputPath, marked
 
@@ -297,6 +298,10 @@ class Trainer(Training):
 
     kind: ClassVar[str] = "trainer"
 
+    trainer_class: ClassVar[str] = "transformers:Trainer"
+    """Where the class is whose loop runs the training."""
+    arguments_class: ClassVar[str] = DEFAULT_ARGUMENTS
+    """Where the class is of the arguments that `trainer_class` takes."""
     offers: ClassVar[frozenset[str]] = frozenset()
     """What techniques may build on, of `items`, `embeddings`, `labels`, `layers`."""
 
@@ -328,17 +333,11 @@ class Trainer(Training):
         default={}, description="Further `transformers.TrainingArguments`, passed on as they are."
     )
 
-    def trainer_class(self) -> type[transformers.Trainer]:
-        """The class whose loop runs the training."""
-        from transformers import Trainer as TransformersTrainer
-
-        return TransformersTrainer
-
-    def arguments_class(self) -> type[transformers.TrainingArguments]:
-        """The class of the arguments that `trainer_class` takes."""
-        from transformers import TrainingArguments
-
-        return TrainingArguments
+    @field_validator("arguments")
+    @classmethod
+    def _known_arguments(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        check_arguments(arguments, cls.arguments_class)
+        return arguments
 
     def trainer_options(self) -> dict[str, Any]:
         """Further keyword arguments for `trainer_class`, such as a `processing_class`."""

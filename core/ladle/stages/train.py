@@ -11,6 +11,7 @@ import transformers
 
 from ..components import Technique, Trainer
 from ..graph import model_files
+from ..registry import load_target
 from ..store import digest, write_json
 from ..training.arguments import choose_device, choose_precision, training_arguments
 from ..training.evaluate import evaluate
@@ -95,7 +96,7 @@ def _fit(work: Work, plan: Plan, setting: Setting) -> dict[str, Any]:
     callbacks += [c for part in (trainer, *plan.techniques) for c in part.callbacks()]
     if trainer.early_stopping:
         callbacks.append(transformers.EarlyStoppingCallback(trainer.early_stopping))
-    loop = follow(trainer.trainer_class())(
+    loop = follow(load_target(trainer.trainer_class))(
         model=setting.model,
         args=training_arguments(trainer, checkpoints, len(rows), validation is not None),
         data_collator=trainer.batch if trainer.answers("batch") else None,
@@ -105,14 +106,14 @@ def _fit(work: Work, plan: Plan, setting: Setting) -> dict[str, Any]:
         plan=plan,
         **trainer.trainer_options(),
     )
-    watch.seen = loop.seen
+    watch.loop = loop
     started = time.monotonic()
     checkpoint = last_checkpoint(checkpoints)
     loop.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - started
     setting.model = loop.accelerator.unwrap_model(loop.model, keep_fp32_wrapper=False)
     write_json(work.folder / "history.json", loop.state.log_history)
-    return {"seconds": round(seconds, 3), "steps": loop.state.global_step} | watch.throughput(seconds)
+    return {"seconds": round(seconds, 3), "steps": loop.state.global_step} | watch.throughput()
 
 
 def _measure(work: Work, trainer: Trainer, setting: Setting, training: dict[str, Any]) -> None:

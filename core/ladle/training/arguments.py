@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..errors import Problem, StageError
+from ..errors import OptionError
+from ..registry import load_target
 
 if TYPE_CHECKING:
     import transformers
@@ -20,13 +21,13 @@ _SCHEDULES = {"constant": "constant_with_warmup"}
 
 
 def choose_device(wish: str) -> str:
-    """The device to train on: the wish, or the best there is. Raises StageError if it is not there."""
+    """The device to train on: the wish, or the best there is. Raises OptionError if it is not there."""
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wish == "auto":
         return next(name for name, is_there in present.items() if is_there)
     if not present[wish]:
         there = ", ".join(name for name, is_there in present.items() if is_there)
-        raise StageError(Problem("device", f"this machine has no {wish}", f"there is: {there}"))
+        raise OptionError(f"this machine has no {wish}", option="device", help=f"there is: {there}", code="device")
     return wish
 
 
@@ -72,4 +73,7 @@ def training_arguments(
         "report_to": "none",
         "disable_tqdm": True,
     }
-    return trainer.arguments_class()(**(options | trainer.arguments))
+    try:
+        return load_target(trainer.arguments_class)(**(options | trainer.arguments))
+    except (TypeError, ValueError) as error:  # what only the class itself knows of its arguments
+        raise OptionError(f"{trainer.arguments_class}: {error}", option="arguments") from error

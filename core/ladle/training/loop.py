@@ -8,6 +8,7 @@ seen in training only; and after the first step every trainable parameter must h
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,7 +39,9 @@ class PlanTrainer(_Below):
     def __init__(self, *args: Any, plan: Plan, **options: Any) -> None:
         self.plan = plan
         self.seen: dict[str, torch.Tensor] = {}
-        """How much has been trained on so far, by count."""
+        """How much has been trained on in this process, by count."""
+        self.evaluating = 0.0
+        """Seconds spent on evaluation in this process."""
         self._counts: dict[str, torch.Tensor] = {}
         self._shares: dict[str, torch.Tensor] = {}  # of each term in the loss, since the last log
         self._in_step = False
@@ -150,8 +153,10 @@ class PlanTrainer(_Below):
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
         if not self.plan.trainer.answers("measure"):
             return super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
+        started = time.monotonic()
         dataset = self.eval_dataset if eval_dataset is None else eval_dataset
         measured = evaluate(self.plan.trainer, self.model, dataset)
+        self.evaluating += time.monotonic() - started
         chosen = self.plan.trainer.choose_by
         if chosen not in measured.metrics:
             help = did_you_mean(chosen, list(measured.metrics), "there are")

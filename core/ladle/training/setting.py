@@ -48,7 +48,7 @@ class Setting:
         self.plan: Plan
         """The trainer and its techniques."""
         self.model: torch.nn.Module
-        """The module in training, once the question `model` is answered."""
+        """The bare module in training, once `model` is answered; what loss and step get may wrap it."""
         self.state: dict[str, Any] = {}
         """What the trainer has learnt from the train split (labels, for example): saved with the model."""
         self.notes: dict[str, Any] = {}

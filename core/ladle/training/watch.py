@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import transformers
 
 from .setting import Setting
+
+if TYPE_CHECKING:
+    from .loop import PlanTrainer
+
+_SPEEDS = ("rows", "tokens")
 
 
 class Watch(transformers.TrainerCallback):
@@ -15,8 +20,8 @@ class Watch(transformers.TrainerCallback):
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.seen: dict[str, Any] = {}
-        """What has been trained on since the start of this process, by count: the loop keeps it up to date."""
+        self.loop: PlanTrainer
+        """The loop that is watched."""
         self._since = 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -27,17 +32,14 @@ class Watch(transformers.TrainerCallback):
         self._progress(state, advance=1)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        speed = self.throughput(time.monotonic() - self._since) if self._since else {}
-        told = {"step": state.global_step, "epoch": state.epoch} | (logs or {}) | speed
+        told = {"step": state.global_step, "epoch": state.epoch} | (logs or {}) | self.throughput()
         self.setting.events.emit("log", stage=self.setting.name, **told)
 
-    def throughput(self, seconds: float) -> dict[str, float]:
-        """Rows and tokens trained on per second."""
-        return {
-            f"{name}_per_second": round(float(self.seen[name]) / seconds, 1)
-            for name in ("rows", "tokens")
-            if name in self.seen
-        }
+    def throughput(self) -> dict[str, float]:
+        """Rows and tokens trained on per second of training in this process; evaluation does not count."""
+        seconds = time.monotonic() - self._since - self.loop.evaluating
+        seen = self.loop.seen
+        return {f"{name}_per_second": round(float(seen[name]) / seconds, 1) for name in _SPEEDS if name in seen}
 
     def _progress(self, state: Any, advance: int) -> None:
         self.setting.events.emit(

@@ -1,0 +1,327 @@
+"""A trainer of tiny BERT models that writes down the gradient of every step, and recipes that use it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import torch
+import transformers
+from pydantic import PrivateAttr
+
+from ladle import DataSource, Technique, Trainer
+from ladle.recipe import load
+from ladle.registry import Offer, Plugin, Registry
+from ladle.runner import run
+from ladle.runs import Run, Runs
+from ladle.training import Measured, Term, forward
+
+torch.set_num_threads(1)
+UNLABELLED = -100
+
+
+def tokens_of_unequal_number() -> list[dict[str, Any]]:
+    """Eight rows for token classification, of very different lengths."""
+    rng = random.Random(0)
+    rows = [[rng.randint(2, 99) for _ in range(n)] for n in (3, 12, 5, 9, 2, 11, 7, 4)]
+    return [{"tokens": row, "labels": [token % 2 for token in row]} for row in rows]
+
+
+def sentences_half_labelled() -> list[dict[str, Any]]:
+    """Eight rows for sentence classification, of which four have no label."""
+    rng = random.Random(0)
+    rows = [[rng.randint(2, 99) for _ in range(6)] for _ in range(8)]
+    return [
+        {"tokens": row, "labels": [UNLABELLED if number in (0, 1, 2, 6) else number % 2]}
+        for number, row in enumerate(rows)
+    ]
+
+
+TASKS = {"tokens": tokens_of_unequal_number, "sentences": sentences_half_labelled}
+
+
+class GivenRows(DataSource):
+    """Rows of one of the tasks above, several times over."""
+
+    task: Literal["tokens", "sentences"] = "tokens"
+    times: int = 1
+    held_out: bool = False
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        for time in range(self.times):
+            for number, row in enumerate(TASKS[self.task]()):
+                split = "validation" if self.held_out and number in (1, 4) else "train"
+                split = "test" if self.held_out and number in (3, 5) else split
+                yield row | {"number": time * 8 + number, "part": split}
+
+    def peek(self) -> dict[str, Any]:
+        return {"tokens": "list", "labels": "list", "number": "integer", "part": "text"}
+
+
+class TinyBert(Trainer):
+    """Classifies tokens or sentences with a BERT of one layer."""
+
+    offers = frozenset({"items", "labels", "embeddings", "tokens", "layers"})
+
+    task: Literal["tokens", "sentences"] = "tokens"
+    in_order: bool = True
+    dropout: float = 0.0
+    unused: bool = False
+
+    def model(self) -> torch.nn.Module:
+        torch.manual_seed(0)
+        config = transformers.BertConfig(
+            vocab_size=100,
+            hidden_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=64,
+            hidden_dropout_prob=self.dropout,
+            attention_probs_dropout_prob=self.dropout,
+        )
+        classes = {
+            "tokens": transformers.BertForTokenClassification,
+            "sentences": transformers.BertForSequenceClassification,
+        }
+        model = classes[self.task](config)
+        if self.unused:
+            model.never_used = torch.nn.Linear(2, 2)
+        return model
+
+    def sampler(self, dataset: Any) -> Any:
+        if self.in_order:
+            return torch.utils.data.BatchSampler(range(len(dataset)), self.batch_size, drop_last=False)
+        from ladle.training import shuffled
+
+        return shuffled(dataset, self.batch_size, self.setting.seed)
+
+    def batch(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        longest = max(len(row["tokens"]) for row in rows)
+        ids = torch.tensor([row["tokens"] + [0] * (longest - len(row["tokens"])) for row in rows])
+        if self.task == "tokens":
+            labels = torch.tensor([row["labels"] + [UNLABELLED] * (longest - len(row["labels"])) for row in rows])
+        else:
+            labels = torch.tensor([row["labels"][0] for row in rows])
+        mask = torch.tensor([[1] * len(row["tokens"]) + [0] * (longest - len(row["tokens"])) for row in rows])
+        counts = {"rows": torch.tensor(len(rows)), "labels": (labels != UNLABELLED).sum(), "tokens": mask.sum()}
+        return {"input_ids": ids, "attention_mask": mask, "labels": labels, "counts": counts}
+
+    def loss(self, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, Term]:
+        labelled = batch["labels"] != UNLABELLED
+        logits = forward(model, batch).logits[labelled]
+        values = torch.nn.functional.cross_entropy(logits, batch["labels"][labelled], reduction="none")
+        return {"cross-entropy": Term(values, per="labels")}
+
+    def outputs(self, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+        logits = forward(model, batch).logits
+        return {"first": logits[:, 0] if self.task == "tokens" else logits, "length": batch["attention_mask"].sum(1)}
+
+    def measure(self, outputs: dict[str, Any], dataset: Any) -> Measured:
+        assert outputs["length"].tolist() == [len(tokens) for tokens in dataset["tokens"]]
+        wanted = torch.tensor([labels[0] for labels in dataset["labels"]]).clamp(min=0)
+        logits = torch.from_numpy(outputs["first"])
+        loss = torch.nn.functional.cross_entropy(logits, wanted).item()
+        return Measured(
+            {"accuracy": (logits.argmax(-1) == wanted).float().mean().item(), "loss": loss, "rows": len(wanted)}
+        )
+
+    def baseline(self, train: Any, test: Any) -> dict[str, float]:
+        return {"accuracy": 0.5}
+
+    def save(self, model: torch.nn.Module, folder: Path) -> None:
+        model.save_pretrained(folder)
+
+    def callbacks(self) -> list[transformers.TrainerCallback]:
+        return [Look(self.setting)]
+
+
+class Look(transformers.TrainerCallback):
+    """Writes the norm of each step's gradient into the notes of the training."""
+
+    def __init__(self, setting: Any) -> None:
+        self.norms = setting.notes.setdefault("gradient norms", [])
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        squares = [(p.grad**2).sum() for p in model.parameters() if p.grad is not None]
+        self.norms.append(torch.stack(squares).sum().sqrt().item())
+
+
+class Consistency(Technique):
+    """Predictions on a row with a masked token stay near those on the row itself."""
+
+    def loss(self, inner: Any, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, Term]:
+        terms = inner(model, batch)
+        masked = batch["input_ids"].clone()
+        masked[:, 0] = 1
+        with torch.no_grad():
+            target = forward(model, batch).logits.softmax(-1)
+        moved = forward(model, batch, input_ids=masked).logits.log_softmax(-1)
+        distance = torch.nn.functional.kl_div(moved, target, reduction="none").sum(-1)
+        return terms | {"consistency": Term(distance, per="rows")}
+
+
+class FastGradient(Technique):
+    """One step of norm 0.5 against the loss, in embedding space (Miyato et al. 2017)."""
+
+    def loss(self, inner: Any, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, Term]:
+        embedding = self.setting.model.get_input_embeddings()  # `model` may be a wrapper around it
+        seen: list[torch.Tensor] = []
+        handle = embedding.register_forward_hook(lambda module, given, out: seen.append(out))
+        try:
+            clean = inner(model, batch)
+        finally:
+            handle.remove()
+        total = sum(term.values.sum() for term in clean.values())
+        gradient = torch.autograd.grad(total, seen[0], retain_graph=True)[0]
+        move = 0.5 * gradient / (gradient.norm(dim=-1, keepdim=True) + 1e-12)
+        handle = embedding.register_forward_hook(lambda module, given, out: out + move)
+        try:
+            attacked = inner(model, batch)
+        finally:
+            handle.remove()
+        return clean | {f"{name} under attack": term for name, term in attacked.items()}
+
+
+class Untouchable(Technique):
+    """Changes everything it can, and fails if that is ever seen outside training."""
+
+    def dataset(self, inner: Any, split: str) -> Any:
+        assert split == "train"
+        return inner(split).select(range(4))
+
+    def batch(self, inner: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        batch = inner(rows)
+        batch["input_ids"] = torch.full_like(batch["input_ids"], 7)
+        return batch
+
+    def loss(self, inner: Any, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, Term]:
+        assert model.training
+        assert bool((batch["input_ids"] == 7).all())
+        return {name: Term(term.values * 3, term.per) for name, term in inner(model, batch).items()}
+
+
+class Forgetful(Technique):
+    """Leaves the head out of the optimiser."""
+
+    def parameters(self, inner: Any, model: torch.nn.Module) -> list[dict[str, Any]]:
+        kept = {id(parameter) for parameter in model.classifier.parameters()}
+        groups = inner(model)
+        return [group | {"params": [p for p in group["params"] if id(p) not in kept]} for group in groups]
+
+
+class Interrupted(Technique):
+    """Stops the process, in a way, when a number of steps has been made: the first time only."""
+
+    after: int
+    note: str
+
+    def callbacks(self) -> list[transformers.TrainerCallback]:
+        return [_Stop(self.after, Path(self.note))]
+
+
+class _Stop(transformers.TrainerCallback):
+    def __init__(self, after: int, note: Path) -> None:
+        self.after, self.note = after, note
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == self.after and not self.note.exists():
+            self.note.touch()
+            raise KeyboardInterrupt
+
+
+class TwoGradients(Technique):
+    """Takes the mean of the gradients of a batch and of the same batch at moved weights."""
+
+    radius: float = 0.05
+    _calls: list[int] = PrivateAttr(default_factory=list)
+
+    def step(self, inner: Any, model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
+        trained = [p for p in model.parameters() if p.requires_grad]
+        before = [p.detach().clone() for p in trained]
+        inner(model, batch)
+        with torch.no_grad():
+            for parameter in trained:
+                if parameter.grad is not None:
+                    parameter += self.radius * parameter.grad
+        loss = inner(model, batch)
+        with torch.no_grad():
+            for parameter, old in zip(trained, before, strict=True):
+                parameter.copy_(old)
+        return loss
+
+
+@pytest.fixture
+def registry() -> Registry:
+    plugin = Plugin("ladle", "0")  # a name that is installed
+    offers = {
+        "source": {"rows": GivenRows},
+        "trainer": {"tiny-bert": TinyBert},
+        "technique": {
+            "consistency": Consistency,
+            "fast-gradient": FastGradient,
+            "untouchable": Untouchable,
+            "forgetful": Forgetful,
+            "interrupted": Interrupted,
+            "two-gradients": TwoGradients,
+        },
+    }
+    return Registry(
+        [plugin],
+        [Offer(use, kind, plugin, target) for kind, uses in offers.items() for use, target in uses.items()],
+    )
+
+
+@pytest.fixture
+def train(tmp_path: Path, registry: Registry) -> Callable[..., Run]:
+    """Run a recipe with one train stage."""
+
+    def train(
+        techniques: str = "", task: str = "tokens", times: int = 1, held_out: bool = False, **options: Any
+    ) -> Run:
+        given = {"epochs": 1, "warmup": 0, "device": "cpu"} | options
+        lines = [f"{name} = {_toml(value)}" for name, value in given.items()]
+        text = f"""
+            [data.rows.source]
+            use = "rows"
+            task = "{task}"
+            times = {times}
+            held_out = {_toml(held_out)}
+            [data.rows.split]
+            column = "part"
+            [[train]]
+            use = "tiny-bert"
+            name = "model"
+            data = "rows"
+            task = "{task}"
+            {chr(10).join(lines)}
+            {techniques}
+            """
+        path = tmp_path / "recipe.toml"
+        path.write_text(text)
+        recipe, _ = load(path, registry)
+        return run(recipe, Runs(tmp_path / "runs"))
+
+    return train
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {_toml(inner)}" for name, inner in value.items()) + " }"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Callable[..., Any]:
+    """What the store keeps of the newest run's train stage: a JSON file by name."""
+    import json
+
+    def kept(run: Run, name: str) -> Any:
+        stage = next(stage for stage in run.lock["stages"] if stage["kind"] == "train")
+        return json.loads((Runs(tmp_path / "runs").store.folder(stage["key"]) / name).read_text())
+
+    return kept

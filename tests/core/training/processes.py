@@ -1,0 +1,51 @@
+"""One optimiser step over eight rows, in as many processes as torchrun starts; the first prints the gradient's norm."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+import transformers
+from conftest import FastGradient, TinyBert, sentences_half_labelled  # found beside this script
+from datasets import Dataset
+
+from ladle.training.arguments import training_arguments
+from ladle.training.loop import follow
+from ladle.training.plan import Plan
+
+
+def main(folder: Path, batch_size: int, accumulate: int) -> None:
+    setting = SimpleNamespace(device="cpu", precision="float32", seed=0, notes={})
+    trainer = TinyBert.model_validate(
+        {
+            "data": "rows",
+            "task": "sentences",
+            "batch_size": batch_size,
+            "accumulate": accumulate,
+            "clip": 0,
+            "epochs": 1,
+        }
+    ).within(setting)
+    plan = Plan(trainer, [FastGradient().within(setting)])
+    rows = Dataset.from_list(sentences_half_labelled())
+    arguments = training_arguments(trainer, folder, len(rows), has_validation=False)
+    setting.model = plan.ask("model")()
+    loop = follow(transformers.Trainer)(
+        model=setting.model,
+        args=arguments,
+        train_dataset=rows,
+        data_collator=trainer.batch,
+        callbacks=trainer.callbacks(),
+        plan=plan,
+    )
+    loop.train()
+    if os.environ.get("RANK", "0") == "0":
+        print("norms", setting.notes["gradient norms"])
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

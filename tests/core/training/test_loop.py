@@ -1,0 +1,168 @@
+"""The training contract: one objective however rows are cut, techniques in training only, nothing left unsaid."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import safetensors.torch
+import torch
+
+from ladle.errors import RecipeError, StageError
+
+CUTS = [(8, 1), (4, 2), (2, 4), (1, 8)]
+
+
+def technique(*uses: str, **options: object) -> str:
+    more = "\n".join(f"{name} = {json.dumps(value)}" for name, value in options.items())
+    return "\n".join(f'[[train.technique]]\nuse = "{use}"\n{more}' for use in uses)
+
+
+@pytest.mark.parametrize(
+    ("task", "techniques"),
+    [
+        ("tokens", ()),
+        ("tokens", ("fast-gradient",)),
+        ("sentences", ()),
+        ("sentences", ("consistency",)),
+        ("sentences", ("consistency", "fast-gradient")),
+    ],
+)
+def test_the_objective_is_the_same_however_rows_are_cut_into_batches(train, kept, task, techniques):
+    norms = []
+    for batch_size, accumulate in CUTS:
+        run = train(technique(*techniques), task=task, batch_size=batch_size, accumulate=accumulate, clip=0)
+        [norm] = kept(run, "outcome.json")["details"]["notes"]["gradient norms"]
+        norms.append(norm)
+    assert norms == pytest.approx([norms[0]] * len(CUTS), rel=1e-4)
+    assert norms[0] > 0.01
+
+
+def test_each_term_is_a_curve_and_the_loss_is_their_sum(train, kept):
+    run = train(technique("consistency", "fast-gradient"), task="sentences", batch_size=2, accumulate=2)
+    logged = [entry for entry in kept(run, "history.json") if "loss" in entry]
+    assert len(logged) == 2
+    for entry in logged:
+        terms = {name: value for name, value in entry.items() if name.startswith("loss/")}
+        assert set(terms) == {
+            "loss/cross-entropy",
+            "loss/consistency",
+            "loss/cross-entropy under attack",
+            "loss/consistency under attack",
+        }
+        assert sum(terms.values()) == pytest.approx(entry["loss"], rel=1e-3)
+        assert terms["loss/cross-entropy under attack"] > terms["loss/cross-entropy"]
+
+
+def test_a_step_may_take_two_gradients(train, kept):
+    plain = train(batch_size=8, epochs=2, clip=0)
+    twice = train(technique("two-gradients"), batch_size=8, epochs=2, clip=0)
+    one, two = (kept(run, "outcome.json")["details"]["notes"]["gradient norms"] for run in (plain, twice))
+    assert two[0] > one[0] * 1.5
+    still = train(technique("two-gradients", radius=0.0), batch_size=8, epochs=2, clip=0)
+    [first, _] = kept(still, "outcome.json")["details"]["notes"]["gradient norms"]
+    assert first == pytest.approx(2 * one[0], rel=1e-4)  # twice the same gradient
+
+
+def test_techniques_are_seen_in_training_only(train, kept):
+    plain = train(held_out=True, learning_rate=1e-12, batch_size=2, epochs=2)
+    changed = train(technique("untouchable"), held_out=True, learning_rate=1e-12, batch_size=2, epochs=2)
+    for split in ("validation", "test"):
+        assert changed.outcome["metrics"]["model"][split] == plain.outcome["metrics"]["model"][split]
+    assert changed.outcome["metrics"]["model"]["training"]["steps"] == 4  # of 4 rows, twice
+    assert plain.outcome["metrics"]["model"]["training"]["steps"] == 4  # of 4 rows in training, likewise
+    losses = [[e["eval_loss"] for e in kept(run, "history.json") if "eval_loss" in e] for run in (plain, changed)]
+    assert losses[0] == pytest.approx(losses[1])
+    assert len(losses[0]) == 2
+
+
+def test_a_parameter_without_gradient_stops_the_run(train):
+    with pytest.raises(StageError, match=r"no gradient: never_used\.weight, never_used\.bias") as error:
+        train(unused=True)
+    assert "freeze them, or leave them out" in error.value.problems[0].help
+
+
+def test_a_parameter_in_no_optimiser_group_stops_the_run(train):
+    with pytest.raises(StageError, match=r"exactly one optimiser group; these do not: classifier\.weight"):
+        train(technique("forgetful"))
+
+
+def test_a_training_that_was_stopped_goes_on_from_its_last_checkpoint(train, tmp_path):
+    options = {"epochs": 3, "times": 4, "batch_size": 4, "in_order": False, "dropout": 0.1}
+    stop = technique("interrupted", after=19, note=str(tmp_path / "stopped"))
+    with pytest.raises(KeyboardInterrupt):
+        train(stop, **options)
+    resumed = train(stop, **options)
+    (tmp_path / "elsewhere").touch()
+    whole = train(technique("interrupted", after=19, note=str(tmp_path / "elsewhere")), **options)
+    assert resumed.name != whole.name
+    first, second = (safetensors.torch.load_file(run.model("model") / "model.safetensors") for run in (resumed, whole))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    seen = resumed.outcome["metrics"]["model"]["training"]
+    assert seen["steps"] == 24
+    events = [json.loads(line) for line in (resumed.folder / "events.jsonl").read_text().splitlines()]
+    assert min(event["step"] for event in events if event["event"] == "log") > 16  # two epochs were there already
+
+
+def test_the_best_epoch_is_kept_and_training_stops_when_it_gets_no_better(train, kept):
+    run = train(held_out=True, learning_rate=0.3, epochs=30, early_stopping=2, batch_size=4, schedule="constant")
+    evaluated = [entry["eval_loss"] for entry in kept(run, "history.json") if "eval_loss" in entry]
+    assert len(evaluated) < 30
+    assert evaluated.index(min(evaluated)) == len(evaluated) - 3
+    assert run.outcome["metrics"]["model"]["validation"]["loss"] == pytest.approx(min(evaluated), rel=1e-4)
+
+
+def test_no_epochs_measure_the_model_as_it_stands(train):
+    run = train(held_out=True, epochs=0)
+    metrics = run.outcome["metrics"]["model"]
+    assert metrics["test"]["rows"] == 2
+    assert "steps" not in metrics["training"]
+    assert (run.model("model") / "model.safetensors").is_file()
+
+
+def test_throughput_device_and_precision_are_in_the_metrics(train):
+    training = train(precision="bfloat16").outcome["metrics"]["model"]["training"]
+    assert (training["device"], training["precision"]) == ("cpu", "bfloat16")
+    assert training["rows_per_second"] > 0
+    assert training["tokens_per_second"] / training["rows_per_second"] == pytest.approx(53 / 8, rel=0.01)
+    assert training["trainable_parameters"] == training["parameters"] > 1000
+
+
+def test_a_metric_to_choose_by_must_be_measured(train):
+    with pytest.raises(StageError, match="no metric `acuracy`") as error:
+        train(held_out=True, choose_by="acuracy")
+    assert error.value.problems[0].help == "did you mean `accuracy`?"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "help"),
+    [
+        ({"optm": "adamw_torch"}, "TrainingArguments has no `optm`", "did you mean `optim`?"),
+        ({"num_train_epochs": 3}, "`num_train_epochs` is an option of every trainer: `epochs`", "write `epochs = …`"),
+        ({"output_dir": "x"}, "`output_dir` is decided by ladle", "leave it out"),
+    ],
+)
+def test_wrong_arguments_are_found_by_the_check(train, arguments, message, help):
+    with pytest.raises(RecipeError) as error:
+        train(arguments=arguments)
+    [problem] = error.value.problems
+    assert message in problem.message
+    assert help in problem.help
+    assert problem.span.text.strip().startswith("arguments")
+
+
+def test_arguments_reach_the_trainer_class(train):
+    assert train(epochs=5, arguments={"max_steps": 2}).outcome["metrics"]["model"]["training"]["steps"] == 2
+
+
+def test_an_argument_of_a_wrong_value_is_told_with_its_place(train):
+    with pytest.raises(StageError, match="optim_of_mine") as error:
+        train(arguments={"optim": "optim_of_mine"})
+    assert error.value.problems[0].span.text.strip().startswith("arguments")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_device_that_is_not_there(train):
+    with pytest.raises(StageError, match="this machine has no cuda") as error:
+        train(device="cuda")
+    assert error.value.problems[0].span.text.strip() == 'device = "cuda"'
