@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -69,8 +70,10 @@ class _Execution:
         self.events.emit("run-started", run=self.this.name, recipe=self.recipe.name, stages=len(self.stages))
         status = "failed"
         try:
-            for stage in self.stages:
-                self._stage(stage)
+            with warnings.catch_warnings():
+                warnings.showwarning = self._warned  # libraries' warnings are for the log, not for the terminal
+                for stage in self.stages:
+                    self._stage(stage)
             status = "done"
         except KeyboardInterrupt:
             status = "interrupted"
@@ -78,6 +81,9 @@ class _Execution:
         finally:
             self._finish(status)
         return self.this
+
+    def _warned(self, message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        self.events.emit("warning", category=category.__name__, message=str(message))
 
     def _finish(self, status: str) -> None:
         outcome = self._outcome(status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import transformers
 
@@ -16,10 +16,16 @@ from ..store import digest, write_json
 from ..training.arguments import choose_device, choose_precision, training_arguments
 from ..training.evaluate import evaluate
 from ..training.loop import FirstStep, follow
+from ..training.measured import Measured
 from ..training.plan import Plan
 from ..training.setting import Setting, last_checkpoint
 from ..training.watch import Watch
 from .work import Outcome, Work
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+CHECKPOINTS = "checkpoints"  # in the folder of a stage under way
 
 
 def train(work: Work) -> Outcome:
@@ -31,16 +37,19 @@ def train(work: Work) -> Outcome:
     trainer = plan.trainer
     transformers.set_seed(setting.seed)
     setting.model = plan.ask("model")().to(setting.device)
-    training = _fit(work, plan, setting) if trainer.epochs > 0 else {}
+    rows = plan.ask("dataset")("train")
+    if len(rows) == 0:
+        raise work.error("there is no row to train on", "look at the split, and at rows without a label")
+    training = _fit(work, plan, rows) if trainer.epochs > 0 else {}
     training |= {
         "device": setting.device,
         "precision": setting.precision,
         "parameters": sum(p.numel() for p in setting.model.parameters()),
         "trainable_parameters": sum(p.numel() for p in setting.model.parameters() if p.requires_grad),
     }
-    _measure(work, trainer, setting, training)
+    _measure(work, plan, rows, training)
     _save(work, trainer, setting)
-    shutil.rmtree(work.folder / "checkpoints", ignore_errors=True)
+    shutil.rmtree(work.folder / CHECKPOINTS, ignore_errors=True)
     rows = sum(setting.splits.values())
     return Outcome(rows, rows, 0, {"splits": setting.splits, "notes": setting.notes})
 
@@ -84,31 +93,17 @@ def _plan(work: Work, setting: Setting) -> Plan:
     return Plan(trainer.within(setting), techniques)
 
 
-def _fit(work: Work, plan: Plan, setting: Setting) -> dict[str, Any]:
+def _fit(work: Work, plan: Plan, rows: Dataset) -> dict[str, Any]:
     """Train; what is returned tells how it went. A checkpoint of an earlier attempt is gone on from."""
-    trainer = plan.trainer
-    rows = plan.ask("dataset")("train")
-    if len(rows) == 0:
-        raise work.error("there is no row to train on", "look at the split, and at rows without a label")
+    trainer, setting = plan.trainer, plan.trainer.setting
     validation = trainer.dataset("validation") if setting.splits.get("validation") else None
-    checkpoints = work.folder / "checkpoints"
     callbacks = [FirstStep(), watch := Watch(setting)]
     callbacks += [c for part in (trainer, *plan.techniques) for c in part.callbacks()]
     if trainer.early_stopping:
         callbacks.append(transformers.EarlyStoppingCallback(trainer.early_stopping))
-    loop = follow(load_target(trainer.trainer_class))(
-        model=setting.model,
-        args=training_arguments(trainer, checkpoints, len(rows), validation is not None),
-        data_collator=trainer.batch if trainer.answers("batch") else None,
-        train_dataset=rows,
-        eval_dataset=validation,
-        callbacks=callbacks,
-        plan=plan,
-        **trainer.trainer_options(),
-    )
-    watch.loop = loop
+    loop = watch.loop = _loop(work, plan, rows, validation, callbacks)
     started = time.monotonic()
-    checkpoint = last_checkpoint(checkpoints)
+    checkpoint = last_checkpoint(work.folder / CHECKPOINTS)
     loop.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - started
     setting.model = loop.accelerator.unwrap_model(loop.model, keep_fp32_wrapper=False)
@@ -116,20 +111,37 @@ def _fit(work: Work, plan: Plan, setting: Setting) -> dict[str, Any]:
     return {"seconds": round(seconds, 3), "steps": loop.state.global_step} | watch.throughput()
 
 
-def _measure(work: Work, trainer: Trainer, setting: Setting, training: dict[str, Any]) -> None:
+def _loop(work: Work, plan: Plan, rows: Dataset, held_out: Dataset | None, callbacks: list[Any]) -> Any:
+    """The Trainer class that the trainer names, at work on these rows."""
+    trainer = plan.trainer
+    return follow(load_target(trainer.trainer_class))(
+        model=trainer.setting.model,
+        args=training_arguments(trainer, work.folder / CHECKPOINTS, len(rows), held_out is not None),
+        data_collator=trainer.batch if trainer.answers("batch") else None,
+        train_dataset=rows,
+        eval_dataset=held_out,
+        callbacks=callbacks,
+        plan=plan,
+        **trainer.trainer_options(),
+    )
+
+
+def _measure(work: Work, plan: Plan, rows: Dataset, training: dict[str, Any]) -> None:
     """Write the metrics of every split that was held out, and the tables and mistakes that a report shows."""
-    metrics: dict[str, Any] = {}
-    details: dict[str, Any] = {}
-    intervals: dict[str, Any] = {}
+    trainer = plan.trainer
+    found: dict[str, Measured] = {}
     for split in ("validation", "test"):
-        if setting.splits.get(split) and trainer.answers("measure"):
-            measured = evaluate(trainer, setting.model, trainer.dataset(split))
-            metrics[split] = measured.metrics
-            intervals[split] = measured.intervals
-            details[split] = {"tables": measured.tables, "mistakes": measured.mistakes}
-    if "test" in metrics:
+        if trainer.setting.splits.get(split) and len(held_out := trainer.dataset(split)):
+            if trainer.answers("measure"):
+                found[split] = evaluate(trainer, trainer.setting.model, held_out)
+            else:
+                found[split] = Measured(_loop(work, plan, rows, held_out, []).own_metrics(held_out))
+    metrics: dict[str, Any] = {split: measured.metrics for split, measured in found.items()}
+    if "test" in found and trainer.answers("baseline"):
         metrics["baseline"] = trainer.baseline(trainer.dataset("train"), trainer.dataset("test"))
+    intervals = {split: measured.intervals for split, measured in found.items()}
     write_json(work.folder / "metrics.json", metrics | {"intervals": intervals, "training": training})
+    details = {split: {"tables": measured.tables, "mistakes": measured.mistakes} for split, measured in found.items()}
     write_json(work.folder / "details.json", details)
 
 

@@ -11,7 +11,7 @@ import functools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
@@ -23,6 +23,11 @@ from .parameters import check_gradients, check_groups, decay_groups
 from .plan import Plan
 from .samplers import shuffled
 from .terms import Term, Terms, average
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+_TIMINGS = ("_runtime", "_per_second", "_preparation_time", "total_flos")
 
 _Below: Any = object  # stands for the Trainer class that `follow` puts below
 
@@ -43,6 +48,7 @@ class PlanTrainer(_Below):
         self.evaluating = 0.0
         """Seconds spent on evaluation in this process."""
         self._counts: dict[str, torch.Tensor] = {}
+        self._told: dict[str, torch.Tensor] = {}
         self._shares: dict[str, torch.Tensor] = {}  # of each term in the loss, since the last log
         self._in_step = False
         super().__init__(*args, **options)
@@ -101,9 +107,12 @@ class PlanTrainer(_Below):
         self._counts = num_items_in_batch or {}
         self._in_step = True
         try:
-            return self._step(model, inputs)
+            loss = self._step(model, inputs)
         finally:
             self._in_step = False
+        for name, share in self._told.items():
+            self._shares[name] = self._shares.get(name, 0) + share
+        return loss
 
     def _own_step(self, model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
         return super().training_step(model, batch, self._counts)
@@ -118,8 +127,7 @@ class PlanTrainer(_Below):
         if not self._in_step:  # evaluation by a class that measures itself
             return super().compute_loss(model, _without_counts(inputs), return_outputs)
         shares = average(self._loss(model, inputs), self._counts)
-        for name, share in shares.items():
-            self._shares[name] = self._shares.get(name, 0) + share.detach()
+        self._told = {name: share.detach() for name, share in shares.items()}  # of several passes, the last one's
         return sum(shares.values()) * self.accelerator.num_processes  # gradients are averaged over processes
 
     def _own_loss(self, model: torch.nn.Module, batch: dict[str, Any]) -> Terms:
@@ -140,7 +148,13 @@ class PlanTrainer(_Below):
 
     # What is told
 
+    def own_metrics(self, rows: Dataset) -> dict[str, float]:
+        """What the class below measures by itself on the rows that this loop was given to evaluate."""
+        metrics = _without_timings(super().evaluate(metric_key_prefix="eval"))
+        return {name.removeprefix("eval_"): value for name, value in metrics.items()} | {"rows": len(rows)}
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        logs = _without_timings(logs)
         if "loss" in logs and self._shares:
             steps = max(1, self.state.global_step - self._logged_step)
             self._logged_step = self.state.global_step
@@ -178,6 +192,11 @@ class FirstStep(transformers.TrainerCallback):
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         if state.global_step == 0:
             check_gradients(model)
+
+
+def _without_timings(logs: dict[str, float]) -> dict[str, float]:
+    """What the class below tells, without speeds, which count evaluation as training (Watch tells better ones)."""
+    return {name: value for name, value in logs.items() if not name.endswith(_TIMINGS)}
 
 
 def _without_counts(batch: dict[str, Any]) -> dict[str, Any]:

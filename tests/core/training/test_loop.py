@@ -62,6 +62,18 @@ def test_a_step_may_take_two_gradients(train, kept):
     still = train(technique("two-gradients", radius=0.0), batch_size=8, epochs=2, clip=0)
     [first, _] = kept(still, "outcome.json")["details"]["notes"]["gradient norms"]
     assert first == pytest.approx(2 * one[0], rel=1e-4)  # twice the same gradient
+    entry = next(entry for entry in kept(still, "history.json") if "loss" in entry)
+    assert entry["loss/cross-entropy"] == pytest.approx(entry["loss"], rel=1e-4)  # but one loss
+
+
+def test_what_a_trainer_does_not_answer_is_left_to_the_class_it_names(train, kept):
+    run = train(use="left-to-the-class", task="sentences", held_out=True, epochs=2, batch_size=2, accumulate=2)
+    metrics = run.outcome["metrics"]["model"]
+    assert {split: metrics[split]["rows"] for split in ("validation", "test")} == {"validation": 2, "test": 2}
+    assert metrics["test"]["loss"] > 0
+    entry = next(entry for entry in kept(run, "history.json") if "loss" in entry)
+    assert entry["loss/loss"] == pytest.approx(entry["loss"], rel=1e-4)
+    assert not any("runtime" in name or "samples_per_second" in name for name in entry)
 
 
 def test_techniques_are_seen_in_training_only(train, kept):
