@@ -1,4 +1,4 @@
-"""Features of number and category columns: scaling, one-hot and ordinal codes."""
+"""Features of number and category columns: scaling, bins, one-hot and ordinal codes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 @hookimpl
 def ladle_feature_extractors() -> dict[str, str]:
     return {
+        "bins": "ladle_tabular.binning:Bins",
         "scale": "ladle_tabular.scaling:Scale",
         "one-hot": "ladle_tabular.onehot:OneHot",
         "ordinal": "ladle_tabular.ordinal:Ordinal",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from .choosing import ColumnExtractor
+from .numbers import as_numbers, finite, finite_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +58,7 @@ class Scale(ColumnExtractor):
         from ladle import with_column
 
         for name, learnt in self.learnt(batch):
-            values = _as_numbers(batch[name])
+            values = as_numbers(batch[name])
             if learnt["spread"]:
                 scaled = pc.divide(pc.subtract(values, learnt["centre"]), learnt["spread"])
             else:
@@ -103,7 +104,7 @@ def _moments(train: Rows, names: list[str]) -> dict[str, Moments]:
     moments = {name: Moments() for name in names}
     for batch in train.select(names).batches("arrow"):
         for name in names:
-            moments[name].add(_finite(batch[name]))
+            moments[name].add(finite(batch[name]))
     return moments
 
 
@@ -111,8 +112,7 @@ def _quartiles(train: Rows, name: str) -> dict[str, float]:
     """The median and the interquartile range: exact, so one column at a time is held in memory."""
     import numpy as np
 
-    pieces = [_finite(batch[name]) for batch in train.select([name]).batches("arrow")]
-    values = np.concatenate(pieces) if pieces else np.empty(0)
+    values = finite_of(train, name)
     if not len(values):
         return _scale(0.0, 0.0, 0.0, 0.0)
     low, middle, high = (float(quartile) for quartile in np.percentile(values, [25, 50, 75]))
@@ -123,16 +123,3 @@ def _scale(centre: float, spread: float, least: float, greatest: float) -> dict[
     if least >= greatest:  # rounding may leave a constant column a tiny deviation; no value at all is constant too
         return {"centre": 0.0, "spread": 0.0}
     return {"centre": centre, "spread": spread or 1.0}  # most values alike, so without a spread: only centred
-
-
-def _as_numbers(column: pa.Array) -> pa.Array:
-    import pyarrow as pa
-
-    return column.cast(pa.float64(), safe=False)  # integers beyond 2**53 are rounded
-
-
-def _finite(column: pa.Array) -> np.ndarray:
-    import numpy as np
-
-    values = _as_numbers(column).drop_null().to_numpy(zero_copy_only=False)
-    return values[np.isfinite(values)]
