@@ -42,8 +42,9 @@ class Problem:
         lines = [f"{place}{self.severity}: {self.message}"]
         if self.span:
             gutter = str(self.span.line)
-            pointer = " " * (self.span.column - 1) + "^" * max(1, self.span.length)
-            lines += [f"  {gutter} | {self.span.text}", f"  {' ' * len(gutter)} | {pointer}"]
+            indent = "".join("\t" if c == "\t" else " " for c in self.span.text[: self.span.column - 1])
+            pointer = indent.ljust(self.span.column - 1) + "^" * max(1, self.span.length)
+            lines += [f"  {gutter} | {self.span.text}".rstrip(), f"  {' ' * len(gutter)} | {pointer}"]
         if self.help:
             lines.append(f"  help: {self.help}")
         return "\n".join(lines)

@@ -30,5 +30,5 @@ class EventLog:
 
     def __call__(self, event: dict[str, Any]) -> None:
         if event["event"] != "progress":
-            with self.path.open("a") as file:
+            with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"time": round(time.time(), 3), **event}, ensure_ascii=False) + "\n")

@@ -141,4 +141,4 @@ def _package_version(package: str, version: str, module: str) -> str:
     sources = sorted(path for folder in folders for path in Path(folder).rglob("*.py"))
     if spec and spec.origin and not sources:
         sources = [Path(spec.origin)]
-    return f"{version}+{digest([path.read_text() for path in sources])}"
+    return f"{version}+{digest([path.read_text(encoding='utf-8') for path in sources])}"

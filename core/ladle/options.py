@@ -65,7 +65,7 @@ def _near_file(path: Path) -> str:
 
 
 def _output_path(value: Any, info: ValidationInfo) -> Any:
-    return resolve(value, info) if isinstance(value, str) else value
+    return resolve(value, info).absolute() if isinstance(value, str) else value
 
 
 _as_text = PlainSerializer(str, return_type=str)

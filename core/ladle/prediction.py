@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from .components import Component, RowWork, Trainer
 from .errors import OptionError, Problem, RecipeError, StageError, did_you_mean
@@ -40,10 +43,17 @@ class Predictor:
         kind = "trainer" if locked["kind"] == "train" else locked["kind"]
         use = f"{locked['package']}:{locked['use'].rpartition(':')[2]}"
         try:
-            return installed().find(kind, use).load().model_validate(options)
+            return installed().find(kind, use).load().model_validate_json(json.dumps(options))
         except (UnknownUseError, PluginError) as error:
-            help = f"install it: {locked['package']}"
-            raise RecipeError(Problem("plugin", f"the run {self.run.name} needs {error}", help)) from None
+            help = f"install the package that the run was made with: {locked['package']}"
+            raise RecipeError(Problem("plugin", f"the run {self.run.name} cannot be used: {error}", help)) from None
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            at = ".".join(map(str, first["loc"])) or "its options"
+            message = (
+                f"the run {self.run.name} cannot be used: {locked['name']} ({locked['use']}): {at}: {first['msg']}"
+            )
+            raise RecipeError(Problem("plugin", message, "run its recipe again")) from None
 
     def _trainer(self) -> Trainer:
         options = self.stage["options"] | {"model": {"pretrained": str(self.run.model(self.stage["name"]).absolute())}}
@@ -107,8 +117,10 @@ class Predictor:
                     for batch in worked(work, given, work.columns_after(columns_of(given.schema))):
                         errors |= {reject.id or "": reject.reason for reject in batch.rejects.values()}
                         sink.write(batch.kept()[1])
-            except (OptionError, PluginError) as error:
-                raise StageError(Problem("stage", f"{locked['name']} ({locked['use']}): {error}")) from error
+            except Exception as error:
+                told = isinstance(error, (OptionError, PluginError))
+                what = str(error) if told else f"{type(error).__name__}: {error}"
+                raise StageError(Problem("stage", f"{locked['name']} ({locked['use']}): {what}")) from error
         found = dict(self._of_model(Rows.of_stages([at]), folder)) if len(errors) < len(rows) else {}
         return [found.get(str(n)) or {"error": errors.get(str(n), "")} for n in range(len(rows))]
 

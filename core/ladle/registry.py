@@ -7,6 +7,8 @@ listed with its error and breaks nothing else.
 from __future__ import annotations
 
 import functools
+import importlib
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module, metadata
@@ -32,6 +34,17 @@ HOOKS = {
     "technique": "ladle_techniques",
 }
 
+CALLED = {
+    "source": "data source",
+    "clean": "cleaner",
+    "extract": "feature extractor",
+    "label": "labeler",
+    "write": "writer",
+    "trainer": "trainer",
+    "technique": "technique",
+}  # kinds as a person reads them
+_TABLES = {"trainer": "[[train]]", "technique": "[[train.technique]]", "source": "[data.NAME.source]"}
+
 
 @dataclass
 class Plugin:
@@ -52,11 +65,17 @@ class Offer:
     target: Any
 
     def load(self) -> type[Component]:
-        """The component's class. Raises PluginError if it cannot be imported."""
+        """The component's class. Raises PluginError if it cannot be imported, or is something else."""
+        title = f"`{self.use}` of {self.plugin.name}"
         try:
-            return load_target(self.target)
+            loaded = load_target(self.target)
         except Exception as error:
-            raise PluginError(f"`{self.use}` of {self.plugin.name} cannot be imported: {_describe(error)}") from error
+            raise PluginError(f"{title} cannot be imported: {_describe(error)}") from error
+        from .components import Component
+
+        if not (isinstance(loaded, type) and issubclass(loaded, Component) and loaded.kind == self.kind):
+            raise PluginError(f"{title} is offered as a {CALLED[self.kind]}, and is none: {loaded!r}")
+        return loaded
 
 
 class PluginError(Exception):
@@ -91,18 +110,21 @@ class Registry:
             return found[0]
         if found:
             spellings = " or ".join(f'use = "{o.plugin.name}:{name}"' for o in found)
-            raise UnknownUseError(f"{len(found)} plugins offer a {kind} `{name}`", f"write {spellings}")
-        elsewhere = sorted({o.kind for o in self.offers if o.use == name})
+            raise UnknownUseError(f"{len(found)} plugins offer a {CALLED[kind]} `{name}`", f"write {spellings}")
+        elsewhere = sorted({o.kind for o in self.offers if o.use == name and package in ("", o.plugin.name)})
         broken = [p.name for p in self.plugins if p.error]
-        if elsewhere:
-            help = f"`{name}` is a {' and a '.join(elsewhere)}"
+        if package and package not in {plugin.name for plugin in self.plugins}:
+            help = f"the package is not installed: pip install {package}"
+        elif elsewhere:
+            homes = [f"a {CALLED[k]}, for {_TABLES.get(k, f'[[data.NAME.{k}]]')}" for k in elsewhere]
+            help = f"`{name}` is {' and '.join(homes)}"
         elif near := nearest(name, {o.use for o in offers}):
             help = f"did you mean `{near}`?"
         else:
-            help = did_you_mean(name, [o.use for o in offers], f"the {kind}s installed are")
+            help = did_you_mean(name, [o.use for o in offers], f"the {CALLED[kind]}s installed are")
         if broken:
             help += f" (broken plugins, which may offer it: {', '.join(broken)}; see `ladle plugins`)"
-        raise UnknownUseError(f"unknown {kind} `{use}`", help)
+        raise UnknownUseError(f"unknown {CALLED[kind]} `{use}`", help)
 
 
 @functools.cache
@@ -117,10 +139,9 @@ def installed() -> Registry:
         try:
             module = load()
             if not manager.is_registered(module):
-                manager.register(module, name)
-                manager.check_pending()
+                manager.register(module, module.__name__)
                 _collect(registry, manager, plugin, module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             plugin.error = _describe(error)
     return registry
 
@@ -135,6 +156,12 @@ def _found() -> Iterator[tuple[str, str, Any]]:
 
 
 def _collect(registry: Registry, manager: pluggy.PluginManager, plugin: Plugin, module: types.ModuleType) -> None:
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError:
+        manager.unregister(module)  # or its unknown hook would be held against every plugin after it
+        raise
+
     def answers(hook: str) -> Iterator[tuple[str, Any]]:
         for implementation in getattr(manager.hook, hook).get_hookimpls():
             if implementation.plugin is module:
@@ -154,10 +181,10 @@ def load_target(target: Any) -> Any:
 
 
 def _describe(error: BaseException) -> str:
-    frame = error.__traceback__
-    while frame and frame.tb_next:
-        frame = frame.tb_next
-    place = f" ({frame.tb_frame.f_code.co_filename}:{frame.tb_lineno})" if frame else ""
+    """An error with the place where it was raised; the import system's own places help nobody."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [f for f in frames if f.filename not in (__file__, importlib.__file__) and not f.filename.startswith("<")]
+    place = f" ({ours[-1].filename}:{ours[-1].lineno})" if ours else ""
     return f"{type(error).__name__}: {error}{place}"
 
 

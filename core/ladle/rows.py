@@ -230,17 +230,28 @@ def build_batch(values: Mapping[str, list[Any]], types: Mapping[str, pa.DataType
     arrays = {}
     for name, column in values.items():
         try:
-            arrays[name] = pa.array(column, types.get(name))
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            arrays[name] = _array(column, types.get(name))
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
             raise ValueError(f"column `{name}`: {error}") from None
     return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
 
 
+def _array(values: list[Any], type_: pa.DataType | None) -> pa.Array:
+    if type_ is None or not pa.types.is_integer(type_):
+        return pa.array(values, type_)
+    found = pa.array(values)  # told that they are whole numbers, Arrow would cut fractions off in silence
+    return found.cast(type_) if pa.types.is_floating(found.type) else pa.array(values, type_)
+
+
 def row_texts(batch: pa.RecordBatch, names: Iterable[str]) -> list[str]:
-    """The content of some columns as one text per row: equal rows have equal texts, on every machine."""
-    columns = [_as_text(batch[name]) for name in names]
-    joined = pc.binary_join_element_wise(*columns, "\x1f", null_handling="replace", null_replacement="\x00")
-    return joined.to_pylist()
+    """The content of some columns as one text per row: equal rows have equal texts, on every machine.
+
+    Columns without a value leave no trace, nor does the order of columns: what a row says does not depend on
+    which columns the rows beside it have.
+    """
+    named = [pc.binary_join_element_wise(name, _as_text(batch[name]), "\x1e") for name in sorted(names)]
+    empty = pa.array([""] * batch.num_rows, pa.string())
+    return pc.binary_join_element_wise(empty, *named, "\x1f", null_handling="skip").to_pylist()
 
 
 def _as_text(column: pa.Array) -> pa.Array:

@@ -100,7 +100,6 @@ class _Execution:
         reused = _is_done(stage, self.store)
         try:
             if not reused:
-                self.store.discard(stage.key)
                 self._work(stage, started)
         except BaseException:
             self.done.append(_entry(stage, "failed", time.monotonic() - started, {}))
@@ -122,7 +121,8 @@ class _Execution:
 
         module, _, name = _WORKERS[stage.kind].partition(":")
         work_out: Callable[[Work], Any] = getattr(import_module(f".stages.{module}", __package__), name)
-        with self.store.making(stage.key, keep_unfinished=stage.kind == "train") as folder:
+        keep = stage.kind == "train"
+        with self.store.making(stage.key, keep, is_stale=lambda: not _is_done(stage, self.store)) as folder:
             if folder is None:
                 return  # another run made it while this one waited
             work = Work(stage, self.recipe, self.store, folder, self.events)
@@ -140,7 +140,8 @@ class _Execution:
         if isinstance(error, OptionError):  # what only the rows or the model could show
             problems = Problems(str(self.recipe.path), self.recipe.text)
             problems.index()
-            problems.add_option_error(error, stage.used.at if stage.used else ())
+            at = stage.used.at if stage.used else ("data", stage.name.removesuffix(".split"), "split")
+            problems.add_option_error(error, at)
             return StageError(problems.found)
         if isinstance(error, PluginError):
             return StageError(

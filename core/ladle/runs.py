@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import Problem, RecipeError, did_you_mean
 from .graph import Stage
-from .store import Store
+from .store import Store, read_json, write_json
 
 if TYPE_CHECKING:
     from .recipe.model import Recipe
@@ -36,12 +35,12 @@ class Run:
     @property
     def outcome(self) -> dict[str, Any]:
         """What `ladle show --json` prints: status, stages, metrics."""
-        return self._read("outcome.json")
+        return read_json(self.folder / "outcome.json")
 
     @property
     def lock(self) -> dict[str, Any]:
         """What exactly ran: resolved options, keys, versions, seed, hardware."""
-        return self._read("lock.json")
+        return read_json(self.folder / "lock.json")
 
     @property
     def report(self) -> Path:
@@ -52,9 +51,7 @@ class Run:
         return (self.folder / "outcome.json").is_file() and self.outcome["status"] == "done"
 
     def save_outcome(self, outcome: dict[str, Any]) -> None:
-        beside = self.folder / ".outcome.json"
-        beside.write_text(json.dumps(outcome, ensure_ascii=False, indent=1) + "\n")
-        os.replace(beside, self.folder / "outcome.json")
+        write_json(self.folder / "outcome.json", outcome)
 
     def model(self, stage: str) -> Path:
         """The folder of the model that a train stage made."""
@@ -63,10 +60,6 @@ class Run:
     def learnt(self, stage: str) -> Path:
         """The folder with what a data stage has learnt from the train split."""
         return self.folder / "learnt" / stage
-
-    def _read(self, name: str) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads((self.folder / name).read_text())
-        return content
 
 
 class Runs:
@@ -98,13 +91,11 @@ class Runs:
 
     def same(self, recipe: Recipe, stages: list[Stage]) -> Run | None:
         """The newest finished run of the same recipe text and the same stages, if there is one."""
-        keys = {stage.name: stage.key for stage in stages}
+        keys = [stage.key for stage in stages]
+        text = recipe.text.encode()
         for run in self:
-            if (
-                run.lock["stages"] == keys
-                and run.is_finished
-                and (run.folder / "recipe.toml").read_text() == recipe.text
-            ):
+            same_stages = [locked["key"] for locked in run.lock["stages"]] == keys
+            if same_stages and run.is_finished and (run.folder / "recipe.toml").read_bytes() == text:
                 return run
         return None
 
@@ -119,9 +110,8 @@ class Runs:
                 break
             except FileExistsError:
                 number += 1
-        (folder / "recipe.toml").write_text(recipe.text)
-        lock = json.dumps(_lock(recipe, stages), ensure_ascii=False, indent=1)
-        (folder / "lock.json").write_text(lock + "\n")
+        (folder / "recipe.toml").write_bytes(recipe.text.encode())
+        write_json(folder / "lock.json", _lock(recipe, stages))
         return Run(folder)
 
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,18 @@ def digest(value: Any) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    """Write a JSON file that is whole or absent."""
+    _write_whole(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
 
 
 class Store:
@@ -55,20 +62,18 @@ class Store:
         outcome: dict[str, Any] = read_json(self.folder(key) / "outcome.json")
         return outcome
 
-    def discard(self, key: str) -> None:
-        """Forget an outcome."""
-        shutil.rmtree(self.folder(key), ignore_errors=True)
-
     @contextmanager
-    def making(self, key: str, keep_unfinished: bool = False) -> Iterator[Path | None]:
-        """A folder to make the outcome of `key` in; None if it is there already.
+    def making(
+        self, key: str, keep_unfinished: bool = False, is_stale: Callable[[], bool] = lambda: False
+    ) -> Iterator[Path | None]:
+        """A folder to make the outcome of `key` in; None if it is there already, and not stale.
 
         With `keep_unfinished`, what an earlier attempt left is still in the folder: checkpoints, for example.
         """
         work = self.root / "work" / key
         work.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(work.with_suffix(".lock")):
-            if self.holds(key):
+            if self.holds(key) and not is_stale():
                 yield None
                 return
             if not keep_unfinished:
@@ -77,6 +82,11 @@ class Store:
             yield work
             final = self.folder(key)
             final.parent.mkdir(parents=True, exist_ok=True)
+            if final.exists():  # a stale one goes away whole, too
+                gone = work.with_suffix(".stale")
+                shutil.rmtree(gone, ignore_errors=True)
+                os.replace(final, gone)
+                shutil.rmtree(gone)
             os.replace(work, final)
 
     def hash_files(self, paths: Iterable[Path]) -> list[str]:
@@ -99,5 +109,5 @@ class Store:
             for block in iter(functools.partial(file.read, _BLOCK), b""):
                 content.update(block)
         note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(content.hexdigest())
+        _write_whole(note, content.hexdigest())
         return content.hexdigest()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from importlib import import_module
 
 import click
 
 from .. import __version__
-from ..errors import EXIT_INTERRUPTED, EXIT_USAGE, LadleError
+from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, LadleError, Problem, RecipeError
 
 _VERBS = {
     "run": "Run recipes: from raw data to a trained, measured model.",
@@ -35,7 +36,11 @@ class _Verbs(click.Group):
             command: click.Command = import_module(f".{cmd_name}", __name__).command
             return command
         target = installed().commands.get(cmd_name)
-        return load_target(target) if target is not None else None
+        try:
+            return load_target(target) if target is not None else None
+        except Exception as error:
+            message = f"the command `{cmd_name}` of a plugin cannot be imported: {type(error).__name__}: {error}"
+            raise RecipeError(Problem("plugin", message, "tell the author of the plugin")) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         own = list(_VERBS.items())
@@ -49,8 +54,8 @@ class _Verbs(click.Group):
     def _help_of(self, ctx: click.Context, name: str) -> str:
         try:
             command = self.get_command(ctx, name)
-        except Exception as error:  # a plugin's fault is no reason for `--help` to fail
-            return f"(cannot be imported: {error})"
+        except LadleError:  # a plugin's fault is no reason for `--help` to fail
+            return "(cannot be imported)"
         return command.get_short_help_str(limit=80) if command else ""
 
 
@@ -73,10 +78,15 @@ def main() -> None:
         sys.exit(_ladle.main(args=_debug_first(sys.argv[1:]), prog_name="ladle", standalone_mode=False))
     except LadleError as error:
         if debug:
-            raise
-        if not getattr(error, "is_shown", False):
+            traceback.print_exc()
+        elif not error.is_shown:
             click.echo(error, err=True)
         sys.exit(error.exit_code)
+    except OSError as error:  # a full disk, a folder that may not be written
+        if debug:
+            raise
+        click.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_FAILED)
     except click.ClickException as error:
         error.show()
         sys.exit(EXIT_USAGE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,22 +73,36 @@ def _rows_of(path: Path, predictor: Predictor) -> Iterator[dict[str, Any]]:
             Problem("file", f"cannot read {path}", f"its name has to end in one of {', '.join(_FORMATS)}")
         )
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(Problem("file", f"cannot read {path}: {error}")) from None
+    if path.suffix in (".csv", ".tsv"):
+        yield from _rows_of_csv(path, text, predictor.raw)
+        return
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if path.suffix == ".txt":
-        yield from predictor.rows_of_texts([line for line in lines if line.strip()])
-    elif path.suffix in (".jsonl", ".ndjson"):
-        for number, line in enumerate(lines, 1):
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
-                raise RecipeError(Problem("file", f"{path}:{number}: this is no JSON: {error.msg}")) from None
-    else:
-        for number, row in enumerate(csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ","), 2):
-            yield {
-                name: _typed(value, name, predictor.raw.get(name), f"{path}:{number}") for name, value in row.items()
-            }
+        yield from predictor.rows_of_texts([line.removesuffix("\r") for _, line in lines])
+        return
+    for number, line in lines:
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise RecipeError(Problem("file", f"{path}:{number}: this is no JSON: {error.msg}")) from None
+        if not isinstance(row, dict):
+            raise RecipeError(Problem("file", f"{path}:{number}: expected a JSON object, one row a line"))
+        yield row
+
+
+def _rows_of_csv(path: Path, text: str, types: dict[str, str]) -> Iterator[dict[str, Any]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if path.suffix == ".tsv" else ",")
+    try:
+        for row in reader:
+            place = f"{path}:{reader.line_num}"
+            if None in row:
+                raise RecipeError(Problem("file", f"{place}: the row has more fields than the header has names"))
+            yield {name: _typed(value, name, types.get(name), place) for name, value in row.items()}
+    except csv.Error as error:
+        raise RecipeError(Problem("file", f"{path}:{reader.line_num}: {error}")) from None
 
 
 def _typed(value: str | None, name: str, type_: str | None, place: str) -> Any:

@@ -22,17 +22,19 @@ def command(recipes: tuple[Path, ...], runs_root: Path, as_json: bool) -> None:
     """Run RECIPES: from raw data to a trained, measured model.
 
     All recipes are checked before the first one starts. What an earlier run has worked out already is taken
-    from the store, so the same command goes on where it was stopped.
+    from the store, so the same command goes on where it was stopped. With --json, several recipes give a list.
     """
     checked = [load(path) for path in recipes]
     for _, warnings in checked:
         for warning in warnings:
             click.echo(warning.render(), err=True)
     runs = Runs(runs_root)
+    outcomes = []
     for recipe, _ in checked:
         with Console() as console:
             finished = run(recipe, runs, console)
-        if as_json:
-            echo_json(finished.outcome)
-        else:
+        outcomes.append(finished.outcome)
+        if not as_json:
             echo_result(finished)
+    if as_json:
+        echo_json(outcomes if len(outcomes) > 1 else outcomes[0])

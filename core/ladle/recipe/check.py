@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..columns import Columns
 from ..components import DataSource, Technique, Trainer
 from ..errors import OptionError, did_you_mean
+from ..registry import CALLED
 from .model import DataSet, Recipe, TrainStage, Used
 from .problems import Problems
 
@@ -13,9 +14,11 @@ def check(recipe: Recipe, problems: Problems) -> None:
     """Note everything that cannot work, and let the columns flow through the recipe."""
     complete = _check_names(recipe, problems)
     for data_set in in_order(recipe.data) if complete else []:
+        _check_models(data_set, problems)
         _flow(data_set, recipe, problems)
     for index, stage in enumerate(recipe.train):
-        _check_stage(stage, recipe.train[:index], problems)
+        _check_start(stage, [s.name for s in recipe.train[:index]], recipe.faulty, problems)
+        _check_techniques(stage, problems)
         if complete:
             data_set = recipe.data[_trainer(stage).data]
             for used in (stage.trainer, *stage.techniques):
@@ -63,21 +66,23 @@ def _check_names(recipe: Recipe, problems: Problems) -> bool:
 
 
 def _has_cycle(recipe: Recipe, problems: Problems) -> bool:
-    starts = {
-        name: [start for used in data_set.sources for _, start in used.component.data_names()]
-        for name, data_set in recipe.data.items()
-    }
-    for name in starts:
-        seen, open_names = set(), list(starts[name])
-        while open_names:
-            start = open_names.pop()
-            if start == name:
-                problems.add("cycle", f"the data set `{name}` starts from itself", "", ("data", name, "source"))
-                return True
-            if start not in seen:
-                seen.add(start)
-                open_names += starts[start]
-    return False
+    whole: set[str] = set()  # data sets that lead to no cycle
+
+    def follow(name: str, way: list[str]) -> bool:
+        for used in recipe.data[name].sources if name not in whole else []:
+            for option, start in used.component.data_names():
+                if start in way:
+                    circle = " -> ".join(f"`{n}`" for n in [*way[way.index(start) :], start])
+                    message = f"data sets start from each other in a circle: {circle}"
+                    help = "let one of them start from a file"
+                    problems.add("cycle", message, help, (*used.at, option), "value")
+                    return True
+                if follow(start, [*way, start]):
+                    return True
+        whole.add(name)
+        return False
+
+    return any(follow(name, [name]) for name in recipe.data)
 
 
 def _flow(data_set: DataSet, recipe: Recipe, problems: Problems) -> None:
@@ -88,7 +93,7 @@ def _flow(data_set: DataSet, recipe: Recipe, problems: Problems) -> None:
         used.after = given
     if data_set.split:
         try:
-            _need_split_columns(data_set, given.fresh())
+            data_set.split.need_columns(given.fresh())
         except OptionError as error:
             problems.add_option_error(error, ("data", data_set.name, "split"))
     for position, (_, used) in enumerate(data_set.work):
@@ -109,6 +114,9 @@ def _peek(used: Used, recipe: Recipe, problems: Problems) -> Columns:
     except OSError as error:
         problems.add("source", f"cannot look into the source: {error}", "", (*used.at, "use"), "value")
         types = None
+    except Exception as error:
+        problems.add_plugin_error(error, used.use, used.at)
+        types = None
     return Columns(types or {}, known=types is not None)
 
 
@@ -121,17 +129,6 @@ def _union(found: list[Columns]) -> Columns:
     return Columns(types, known=bool(found) and all(columns.known for columns in found))
 
 
-def _need_split_columns(data_set: DataSet, given: Columns) -> None:
-    split = data_set.split
-    assert split is not None
-    for name in split.by:
-        given.need(name, option="by")
-    if split.column:
-        given.need(split.column, "text", option="column")
-    if split.time:
-        given.need(split.time, "time", "number", "text", option="time")
-
-
 def _made_later(data_set: DataSet, position: int, given: Columns) -> dict[str, str]:
     """For columns that a later part of the data set makes: the remedy for who wants them now."""
     hints: dict[str, str] = {}
@@ -139,9 +136,9 @@ def _made_later(data_set: DataSet, position: int, given: Columns) -> dict[str, s
         everything = Columns({}, known=False)
         try:
             made = set(used.component.columns_after(everything)) - set(given)
-        except OptionError:
+        except Exception:  # is told when it is its turn
             continue
-        hints |= dict.fromkeys(made, f"`{used.use}` makes it only later, as a {step} of `{data_set.name}`")
+        hints |= dict.fromkeys(made, f"`{used.use}`, a {CALLED[step]} of `{data_set.name}`, makes it only later")
     return hints
 
 
@@ -150,8 +147,19 @@ def _pass(used: Used, given: Columns, problems: Problems) -> Columns:
         used.after = used.component.columns_after(given)
     except OptionError as error:
         problems.add_option_error(error, used.at)
+        used.after = _hoped(used, given)
+    except Exception as error:
+        problems.add_plugin_error(error, used.use, used.at)
         used.after = Columns(given, known=False)
     return used.after
+
+
+def _hoped(used: Used, given: Columns) -> Columns:
+    """The columns after a component that misses some, as if they were there: so that mistakes after it are found."""
+    try:
+        return Columns(used.component.columns_after(Columns(given, known=False)), known=given.known)
+    except Exception:
+        return Columns(given, known=False)
 
 
 def _check_splits(stage: TrainStage, data_set: DataSet, problems: Problems) -> None:
@@ -177,15 +185,28 @@ def _check_splits(stage: TrainStage, data_set: DataSet, problems: Problems) -> N
         )
 
 
-def _check_stage(stage: TrainStage, earlier: list[TrainStage], problems: Problems) -> None:
-    """Whether the model it starts from is made earlier, and its techniques can meet."""
-    names = [s.name for s in earlier]
+def _check_models(data_set: DataSet, problems: Problems) -> None:
+    """No part of a data set can use the model of a train stage: models are trained when the data are there."""
+    for used in (*data_set.sources, *(used for _, used in data_set.work)):
+        for option, choice in used.component.model_choices():
+            if choice.stage is not None:
+                message = "only a train stage can go on from the model of another stage"
+                help = 'name a pre-trained model: model = { pretrained = "…" }'
+                problems.add("unknown-stage", message, help, (*used.at, option, "stage"), "value")
+
+
+def _check_start(stage: TrainStage, earlier: list[str], faulty: set[str], problems: Problems) -> None:
+    """Whether the model that a stage starts from is made earlier."""
     for used in (stage.trainer, *stage.techniques):
         for option, choice in used.component.model_choices():
-            if choice.stage is not None and choice.stage not in names:
-                help = did_you_mean(choice.stage, names, "the earlier train stages are")
+            if choice.stage is not None and choice.stage not in earlier and choice.stage not in faulty:
+                help = did_you_mean(choice.stage, earlier, "the earlier train stages are")
                 place = (*used.at, option, "stage")
                 problems.add("unknown-stage", f"no earlier train stage `{choice.stage}`", help, place, "value")
+
+
+def _check_techniques(stage: TrainStage, problems: Problems) -> None:
+    """Whether the techniques of a stage can meet its trainer and each other."""
     claims: dict[str, Used] = {}
     for used in stage.techniques:
         technique = _technique(used)
@@ -203,7 +224,7 @@ def _check_stage(stage: TrainStage, earlier: list[TrainStage], problems: Problem
                 problems.add(
                     "technique",
                     f"`{used.use}` needs {', '.join(sorted(taken))}, which `{other.use}` takes away as it is set",
-                    f"see the options of `{other.use}`: ladle plugins show {other.use}",
+                    f"change the options of `{other.use}`, or leave one of the two out",
                     at,
                     "value",
                 )

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tomli
 from pydantic import ValidationError
 
-from ..errors import Problem, RecipeError, Span, nearest
-from ..registry import PluginError, Registry, UnknownUseError, installed
+from ..columns import Columns
+from ..components import Component, DataSource
+from ..errors import Problem, RecipeError, nearest
+from ..registry import CALLED, Offer, Plugin, PluginError, Registry, UnknownUseError, installed
 from .check import check
 from .model import STEPS, DataSet, Recipe, Split, TrainStage, Used
 from .problems import Problems, check_keys
 from .spans import Path as TomlPath
 
 _TOP = ["name", "seed", "data", "train"]
+_NAME = re.compile(r'(?!\.)[^/\\:<>"|?*\x00-\x1f]+')  # what can be the name of a folder everywhere
+_SEEDS = range(1 << 32)  # what numpy takes
 
 
 def load(path: Path, registry: Registry | None = None) -> tuple[Recipe, list[Problem]]:
@@ -28,11 +33,11 @@ def load(path: Path, registry: Registry | None = None) -> tuple[Recipe, list[Pro
     try:
         document = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        line = (text.splitlines() or [""])[min(error.lineno, max(1, len(text.splitlines()))) - 1]
-        span = Span(str(path), error.lineno, error.colno, 1, line)
-        raise RecipeError(
-            Problem("syntax", f"this is not valid TOML: {error.msg}", "see https://toml.io for the syntax", span)
-        ) from None
+        problems.add_syntax_error(error.msg, error.lineno, error.colno)
+        raise RecipeError(problems.found) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets in brackets in …
+        problems.add_syntax_error(str(error), 1, 1)
+        raise RecipeError(problems.found) from None
     problems.index()
     recipe = _Reader(problems, path, text, registry or installed()).recipe(document)
     check(recipe, problems)
@@ -44,7 +49,7 @@ def load(path: Path, registry: Registry | None = None) -> tuple[Recipe, list[Pro
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode()
+        return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         near = nearest(path.name, [p.name for p in path.parent.glob("*.toml")]) if path.parent.is_dir() else None
         help = f"did you mean {path.with_name(near)}?" if near else ""
@@ -71,25 +76,38 @@ class _Reader:
         recipe = Recipe(
             self.path,
             self.text,
-            name=self._value(document, "name", str, self.path.stem),
-            seed=self._value(document, "seed", int, 0),
+            name=self._name(document.get("name", self.path.stem), self.path.stem, ("name",)),
+            seed=self._seed(document.get("seed", 0)),
         )
         for name, table in self._table(document.get("data", {}), ("data",)).items():
+            self._name(name, name, ("data", name), "key")
             recipe.data[name] = self._data_set(name, self._table(table, ("data", name)))
         for index, table in enumerate(self._tables(document.get("train", []), ("train",), "[[train]]")):
-            if stage := self._train_stage(table, ("train", index), [s.name for s in recipe.train]):
-                recipe.train.append(stage)
+            self._train_stage(table, ("train", index), recipe)
         if not recipe.data and not self.problems.found:
             self.problems.add("empty", "the recipe has no data set", "begin with a [data.NAME.source] table")
         return recipe
 
-    def _value(self, document: dict[str, Any], key: str, type_: type, default: Any) -> Any:
-        value = document.get(key, default)
-        if isinstance(value, type_) and not isinstance(value, bool):
+    def _name(self, value: Any, default: str, at: TomlPath, on: Literal["key", "value"] = "value") -> str:
+        """A name that can be a folder's, or `default` with a problem noted."""
+        if not isinstance(value, str):
+            self.problems.add("type", "expected a name in quotes", "", at, on)
+        elif not _NAME.fullmatch(value):
+            help = 'a name is not empty, begins with no full stop and holds none of / \\ : < > " | ? *'
+            self.problems.add("value", f'"{value}" cannot be a name', help, at, on)
+        else:
             return value
-        wanted = {str: "a text in quotes", int: "a whole number"}[type_]
-        self.problems.add("type", f"expected {wanted}", "", (key,), "value")
         return default
+
+    def _seed(self, value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            self.problems.add("type", "expected a whole number", "", ("seed",), "value")
+        elif value not in _SEEDS:
+            message = f"{value} is out of range: expected at least 0 and less than {_SEEDS.stop}"
+            self.problems.add("value", message, "", ("seed",), "value")
+        else:
+            return value
+        return 0
 
     def _table(self, value: Any, at: TomlPath) -> dict[str, Any]:
         if isinstance(value, dict):
@@ -115,7 +133,7 @@ class _Reader:
             else:
                 tables = self._tables(value, (*at, step), f"[[data.{name}.{step}]]")
                 found = [self._use(step, item, (*at, step, index)) for index, item in enumerate(tables)]
-            steps[step] = [used for used in found if used]
+            steps[step] = found
         if "source" not in table:
             self.problems.add(
                 "missing-key", f"the data set `{name}` has no source", f"add [data.{name}.source] with a `use`", at
@@ -131,41 +149,70 @@ class _Reader:
             self.problems.add_validation_error(error, Split, at)
             return None
 
-    def _train_stage(self, table: dict[str, Any], at: TomlPath, taken: list[str]) -> TrainStage | None:
+    def _train_stage(self, table: dict[str, Any], at: TomlPath, recipe: Recipe) -> None:
         options = dict(table)
         techniques = self._tables(options.pop("technique", []), (*at, "technique"), "[[train.technique]]")
+        taken = [stage.name for stage in recipe.train]
         default = str(table.get("use", "train")).rpartition(":")[2]
         default = default if default not in taken else f"{default}-{len(taken) + 1}"
-        name = options.pop("name", default)
-        if not isinstance(name, str) or not name or set(name) & set('/\\:<>"|?*'):
-            self.problems.add("type", 'expected a name without / \\ : < > " | ? *', "", (*at, "name"), "value")
-            name = default
+        name = self._name(options.pop("name", default), default, (*at, "name"))
         if name in taken:
             self.problems.add("value", f"two train stages are called `{name}`", "", (*at, "name"), "value")
         trainer = self._use("trainer", options, at)
         used = [self._use("technique", item, (*at, "technique", i)) for i, item in enumerate(techniques)]
-        return TrainStage(name, trainer, [u for u in used if u]) if trainer else None
+        if isinstance(trainer.component, Faulty):
+            recipe.faulty.add(name)
+        else:
+            techniques_used = [u for u in used if not isinstance(u.component, Faulty)]
+            recipe.train.append(TrainStage(name, trainer, techniques_used))
 
-    def _use(self, kind: str, table: dict[str, Any], at: TomlPath) -> Used | None:
-        """The component that a table uses, or None with a problem noted."""
+    def _use(self, kind: str, table: dict[str, Any], at: TomlPath) -> Used:
+        """The component that a table uses; one that stands for it, with a problem noted, if it has a mistake."""
+        try:
+            offer, component = self._component(kind, table, at)
+        except _FaultError:
+            offer, component = Offer("", kind, Plugin("", ""), Faulty), Faulty()
+        return Used(str(table.get("use")), offer, component, at)
+
+    def _component(self, kind: str, table: dict[str, Any], at: TomlPath) -> tuple[Offer, Component]:
         options = dict(table)
         use = options.pop("use", None)
         if not isinstance(use, str):
             names = ", ".join(sorted(offer.use for offer in self.registry.of_kind(kind)))
-            self.problems.add("missing-key", f"the key `use` is missing: which {kind}?", f"there are: {names}", at)
-            return None
+            help = f"the {CALLED[kind]}s installed are: {names}" if names else f"no {CALLED[kind]} is installed"
+            if use is None:
+                self.problems.add("missing-key", f"the key `use` is missing: which {CALLED[kind]}?", help, at)
+            else:
+                self.problems.add(
+                    "type", f"expected the name of a {CALLED[kind]} in quotes", help, (*at, "use"), "value"
+                )
+            raise _FaultError
         try:
             offer = self.registry.find(kind, use)
             component_class = offer.load()
         except UnknownUseError as error:
             self.problems.add("unknown-use", str(error), error.help, (*at, "use"), "value")
-            return None
+            raise _FaultError from None
         except PluginError as error:
             self.problems.add("plugin", str(error), "see `ladle plugins`", (*at, "use"), "value")
-            return None
+            raise _FaultError from None
         try:
             component = component_class.model_validate(options, context={"folder": self.path.parent})
         except ValidationError as error:
             self.problems.add_validation_error(error, component_class, at)
-            return None
-        return Used(use, offer, component, at)
+            raise _FaultError from None
+        except Exception as error:  # a validator of a plugin
+            self.problems.add_plugin_error(error, use, at)
+            raise _FaultError from None
+        return offer, component
+
+
+class _FaultError(Exception):
+    """A table has a mistake, which is noted."""
+
+
+class Faulty(DataSource):
+    """Stands where a table has a mistake: after it any column may be there, so that no mistake follows from it."""
+
+    def columns_after(self, given: Columns) -> Columns:
+        return Columns(given, known=False)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..columns import Columns, Reads
+from ..columns import Columns
 from ..errors import OptionError
 from .spans import Path as TomlPath
 
@@ -27,13 +27,11 @@ class Split(BaseModel):
 
     test: float = Field(default=0.0, ge=0, lt=1, description="Share of the rows that measure the model in the end.")
     validation: float = Field(default=0.0, ge=0, lt=1, description="Share of the rows that guide the training.")
-    by: Annotated[list[str], Reads()] = Field(
+    by: list[str] = Field(
         default=[], description="Columns to hash instead of the whole row: rows equal in them stay together."
     )
-    column: Annotated[str | None, Reads("text")] = Field(
-        default=None, description="A column that holds `train`, `validation` or `test`."
-    )
-    time: Annotated[str | None, Reads("time", "number", "text")] = Field(
+    column: str | None = Field(default=None, description="A column that holds `train`, `validation` or `test`.")
+    time: str | None = Field(
         default=None, description="A column to sort by: the latest rows are the test split, those before validation."
     )
     seed: int = Field(default=0, ge=0, description="Another number gives another division.")
@@ -50,6 +48,15 @@ class Split(BaseModel):
                 "`test` and `validation` together leave nothing to train on", option="test", help="lower one of them"
             )
         return self
+
+    def need_columns(self, given: Columns) -> None:
+        """Raises OptionError if a column to split by is missing, or of a wrong type."""
+        for name in self.by:
+            given.need(name, option="by")
+        if self.column:
+            given.need(self.column, "text", option="column")
+        if self.time:
+            given.need(self.time, "time", "number", "text", option="time")
 
     @property
     def names(self) -> list[str]:
@@ -92,7 +99,7 @@ class DataSet:
     def columns(self) -> Columns:
         """The columns of the finished data set."""
         changing = [used for step, used in self.work if step != "write"]
-        return (changing or self.sources)[-1].after
+        return (changing or self.sources)[-1].after if self.sources else Columns({}, known=False)
 
 
 @dataclass
@@ -114,6 +121,8 @@ class Recipe:
     seed: int
     data: dict[str, DataSet] = field(default_factory=dict)
     train: list[TrainStage] = field(default_factory=list)
+    faulty: set[str] = field(default_factory=set)
+    """The names of train stages whose own tables have mistakes: they are not in `train`."""
 
     def uses(self) -> Iterator[Used]:
         for data_set in self.data.values():

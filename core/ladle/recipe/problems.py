@@ -21,6 +21,7 @@ _TYPES = {
     "model_type": "a table",
     "model_attributes_type": "a table",
     "path_type": "a path in quotes",
+    "is_instance_of": "a path in quotes",  # no other option has a class without a form in TOML
 }
 _BOUNDS = {
     "greater_than": "more than {gt}",
@@ -72,17 +73,27 @@ class Problems:
         return Span(self.file, line, column, min(end - start, max(1, len(text) - column + 1)), text)
 
     def _line(self, number: int) -> str:
-        lines = self.text.splitlines()
-        return lines[number - 1] if number <= len(lines) else ""
+        lines = self.text.split("\n")  # TOML has no other end of line
+        return lines[number - 1].removesuffix("\r") if number <= len(lines) else ""
+
+    def add_syntax_error(self, message: str, line: int, column: int) -> None:
+        """Note that the text is no TOML from a place on."""
+        text = self._line(line)
+        span = Span(self.file, line, column, 1, text)
+        self.found.append(
+            Problem("syntax", f"this is not valid TOML: {message}", "see https://toml.io for the syntax", span)
+        )
 
     def add_option_error(self, error: OptionError, at: Path) -> None:
         """Note what a component says of its own options."""
-        option = () if error.option is None else (error.option,)
-        on: Literal["key", "value"] = "value" if option and (*at, *option) in self.places else "key"
-        place = (*at, *option)
-        if not option and (*at, "use") in self.places:
-            place, on = (*at, "use"), "value"
-        self.add(error.code, str(error), error.help, place, on)
+        option = error.option if error.option is not None or (*at, "use") not in self.places else "use"
+        self.add(error.code, str(error), error.help, at if option is None else (*at, option), "value")
+
+    def add_plugin_error(self, error: Exception, use: str, at: Path) -> None:
+        """Note that a component fails where it has only been asked about its options."""
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        help = "this is a fault of the plugin; tell its author"
+        self.add("plugin", f"`{use}` failed while the recipe was checked: {what}", help, (*at, "use"), "value")
 
     def add_validation_error(self, error: ValidationError, model: type[BaseModel], at: Path) -> None:
         """Note what pydantic says of a table that should have become a `model`."""
@@ -90,24 +101,28 @@ class Problems:
         for detail in error.errors(include_url=False):
             place = self._place(at, detail["loc"])
             kind, context = detail["type"], detail.get("ctx", {})
+            inner = _model_at(model, detail["loc"][:-1])
             if kind == "extra_forbidden":
-                known = _options(model, detail["loc"][:-1])
+                known = _options(inner)
                 name = str(detail["loc"][-1])
                 help = did_you_mean(name, known, "the options are")
-                self.add("unknown-key", f"unknown key `{name}`", help, (*at, *detail["loc"]))
+                self.add("unknown-key", f"unknown key `{name}`", help, place)
             elif kind == "missing":
                 name = str(detail["loc"][-1])
-                self.add("missing-key", f"the key `{name}` is missing", _describe(model, name), place)
+                self.add(
+                    "missing-key",
+                    f"the key `{name}` is missing",
+                    _describe(_model_at(model, detail["loc"][:-1]), name),
+                    place,
+                )
             elif isinstance(cause := context.get("error"), OptionError):
-                self.add_option_error(cause, place if cause.option or place != at else at)
+                self.add_option_error(cause, place)
             elif kind == "literal_error":
                 self.add("value", f"{_show(detail['input'])} is not one of {context['expected']}", "", place, "value")
             elif kind in _TYPES:
                 expected.setdefault(place, []).append(_TYPES[kind])
-                if expected[place][1:]:
-                    continue
             elif kind in _BOUNDS:
-                bound = _BOUNDS[kind].format(**context)
+                bound = _BOUNDS[kind].format(**{name: _plain(value) for name, value in context.items()})
                 self.add("value", f"{_show(detail['input'])} is out of range: expected {bound}", "", place, "value")
             else:
                 self.add("value", detail["msg"].removeprefix("Value error, "), "", place, "value")
@@ -120,34 +135,40 @@ class Problems:
         """The path of an error: pydantic adds the names of union members, which are no keys of the text."""
         place = at
         for part in location:
-            if (*place, part) not in self.places:
-                break
-            place = (*place, part)
+            if (*place, part) in self.places:
+                place = (*place, part)
         return place
 
 
-def _options(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
-    """The keys that the table at `location` of a `model` may have."""
+def _model_at(model: type[BaseModel], location: tuple[str | int, ...]) -> type[BaseModel]:
+    """The model of the table at `location` in a `model`: where it may be one of several, pydantic names which."""
+    choices: list[type[BaseModel]] = []
     for part in location:
-        field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
-        nested = _nested_model(field.annotation) if field else None
-        if nested:
-            model = nested
+        if named := [choice for choice in choices if choice.__name__ == part]:
+            model = named[0]
+        elif field := next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None):
+            choices = _nested_models(field.annotation)
+            model = choices[0] if choices else model
+    return model
+
+
+def _options(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _nested_model(annotation: Any) -> type[BaseModel] | None:
+def _nested_models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        if found := _nested_model(argument):
-            return found
-    return None
+        return [annotation]
+    return [model for argument in getattr(annotation, "__args__", ()) for model in _nested_models(argument)]
 
 
 def _describe(model: type[BaseModel], name: str) -> str:
     field = next((f for n, f in model.model_fields.items() if name in (n, f.alias)), None)
     return f"`{name}`: {field.description}" if field and field.description else ""
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _show(value: Any) -> str:

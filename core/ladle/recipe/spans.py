@@ -66,21 +66,25 @@ class _Walker:
         names = [name for name, _ in self._dotted_key()]
         self._skip(_SPACE)
         self.at += 2 if is_array else 1
-        path = self._resolve(names[:-1])
-        path = (*path, names[-1])
-        self.places.setdefault(path, Place((start, self.at), (start, self.at)))
+        place = Place((start, self.at), (start, self.at))
+        path = (*self._resolve(names[:-1], place), names[-1])
+        self.places.setdefault(path, place)
         if is_array:
             index = self.counts.get(path, -1) + 1
             self.counts[path] = index
             path = (*path, index)
-            self.places[path] = Place((start, self.at), (start, self.at))
+            self.places[path] = place
         return path
 
-    def _resolve(self, names: list[str]) -> Path:
-        """The path of a header's parents: a name that is an array of tables stands for its newest table."""
+    def _resolve(self, names: list[str], place: Place) -> Path:
+        """The path of a header's parents: a name that is an array of tables stands for its newest table.
+
+        Parents without a header of their own get the `place` of this one.
+        """
         path: Path = ()
         for name in names:
             path = (*path, name)
+            self.places.setdefault(path, place)
             if path in self.counts:
                 path = (*path, self.counts[path])
         return path

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ..components import DataSource
 from ..rows import BATCH_ROWS, ID, ORIGIN, SPLIT, SYSTEM, Reject, arrow_type, build_batch, origins, row_texts
+from .derived import OtherData
 from .work import Outcome, Rejects, RowSink, Work
 
 
@@ -18,6 +19,8 @@ def collect(work: Work) -> Outcome:
     """Read a source to its end."""
     source = work.stage.component
     assert isinstance(source, DataSource)
+    if isinstance(source, OtherData):
+        source = source.reading(work.rows())
     number = work.stage.name.rpartition(".")[2]
     identify = _Identifier(f"{number}:" if number.isdigit() and number != "1" else "")
     with RowSink(work.folder) as rows, Rejects(work.folder) as rejects:
@@ -25,6 +28,8 @@ def collect(work: Work) -> Outcome:
             if isinstance(item, Reject):
                 rejects.add([item])
             else:
+                if not isinstance(source, OtherData) and (taken := [n for n in item.schema.names if n in (ID, SPLIT)]):
+                    raise work.error(f"the source has a column `{taken[0]}`, a name that ladle needs", "rename it")
                 rows.write(identify(item))
                 work.events.emit("progress", stage=work.stage.name, advance=item.num_rows, unit="rows")
     return Outcome(rows.rows + rejects.total, rows.rows, rejects.total, rejects.details())

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..recipe.model import Split
-from ..rows import ID, ORIGIN, SPLIT, Reject, Rows, as_json, row_texts
+from ..rows import ID, ORIGIN, SPLIT, SYSTEM, Reject, Rows, as_json, columns_of, row_texts
 from .work import Outcome, Rejects, RowSink, Work
 
 _NAMES = ("train", "validation", "test")
@@ -23,6 +23,7 @@ def split(work: Work) -> Outcome:
     options = work.stage.component
     assert isinstance(options, Split)
     rows = work.rows()
+    options.need_columns(columns_of(rows.schema))  # checked again, on what the rows really have
     assign = _assignment(options, rows)
     counts: collections.Counter[str] = collections.Counter()
     seen = 0
@@ -92,7 +93,7 @@ def _unknown(batch: pa.RecordBatch, column: str | None) -> list[Reject]:
             "split",
             f"column `{column}` holds {row[SPLIT]!r}, expected one of train, validation, test",
             **row[ORIGIN],
-            raw=as_json(row),
+            raw=as_json({name: value for name, value in row.items() if name not in SYSTEM}),
             id=row[ID],
         )
         for row in batch.to_pylist()

@@ -91,17 +91,19 @@ def worked(component: RowWork, rows: Rows, after: Columns) -> Iterator[WorkedBat
     Raises PluginError if it gives other rows than it got, or values that are not of the types declared.
     """
     answers = iter(component.work(rows))
-    types = {name: arrow_type(type_) for name, type_ in after.items()}
     for before in rows.whole_batches():
         answer = next(answers, None)
         if answer is None:
             raise PluginError("it gave fewer batches than it got")
         cleaned = answer if isinstance(answer, Cleaned) else Cleaned(answer)
-        yield WorkedBatch(before, _as_arrow(cleaned.batch, before, types), _completed(cleaned, before))
+        yield WorkedBatch(before, _as_arrow(cleaned.batch, before, after), _completed(cleaned, before))
+    if next(answers, None) is not None:
+        raise PluginError("it gave more batches than it got")
 
 
-def _as_arrow(batch: Batch, before: pa.RecordBatch, types: dict[str, pa.DataType | None]) -> pa.RecordBatch:
+def _as_arrow(batch: Batch, before: pa.RecordBatch, after: Columns) -> pa.RecordBatch:
     """What a component gave as a record batch, with the core's own columns as they were before."""
+    types = {name: arrow_type(type_) for name, type_ in after.items()}
     if not isinstance(batch, pa.RecordBatch):
         same = {f.name: f.type for f in before.schema if types.get(f.name) in (None, arrow_type(column_type(f.type)))}
         try:
@@ -111,15 +113,30 @@ def _as_arrow(batch: Batch, before: pa.RecordBatch, types: dict[str, pa.DataType
     if batch.num_rows != before.num_rows:
         raise PluginError(f"it gave {batch.num_rows} rows for {before.num_rows}")
     own = [name for name in batch.schema.names if name not in SYSTEM]
+    _check_declared(columns_of(batch.schema), after)
     return pa.RecordBatch.from_arrays(
         [*(before[name] for name in SYSTEM), *(batch[name] for name in own)], names=[*SYSTEM, *own]
     )
+
+
+def _check_declared(found: Columns, after: Columns) -> None:
+    """Raises PluginError unless the columns are those that the component declares."""
+    for name in {**found, **after}:
+        if name not in found:
+            raise PluginError(f"it left out the column `{name}`")
+        if name not in after:
+            raise PluginError(f"it made a column `{name}`, which it does not declare")
+        types = {found[name], after[name]}
+        if len(types) > 1 and "any" not in types and types != {"vector", "list"}:
+            raise PluginError(f"its column `{name}` holds {found[name]}, and it declares {after[name]}")
 
 
 def _completed(cleaned: Cleaned, before: pa.RecordBatch) -> dict[int, Reject]:
     """The rejects with what the core knows of the rows: id, origin, and what they were."""
     completed = {}
     for position, reject in cleaned.rejects.items():
+        if position not in range(before.num_rows):
+            raise PluginError(f"it rejects the row at {position} of a batch of {before.num_rows}")
         row = before.slice(position, 1).to_pylist()[0]
         origin, row_id = row[ORIGIN] or {}, row[ID]
         raw = as_json({name: value for name, value in row.items() if name not in SYSTEM})

@@ -97,7 +97,6 @@ class TableSink:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path = path
         self.schema = schema
-        self.count = 0
         self._waiting: list[dict[str, Any]] = []
         self._writer: pa.RecordBatchWriter | None = None
 
@@ -112,7 +111,6 @@ class TableSink:
         if self._writer is None:
             self._writer = pa.ipc.new_stream(self.path, self.schema)
         self._writer.write_batch(pa.RecordBatch.from_pylist(self._waiting, self.schema))
-        self.count += len(self._waiting)
         self._waiting = []
 
     def __enter__(self) -> Self:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import collections
+import functools
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from ladle import Reads, Trainer
+from ladle import OptionError, Reads
+
+from .supervised import Supervised
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import torch
     from datasets import Dataset
 
@@ -18,15 +21,16 @@ if TYPE_CHECKING:
 UNLABELLED = -100
 
 
-class Classification(Trainer):
+class Classification(Supervised):
     """What text and tabular classification share: labels, their weights, the loss, the measures."""
 
     offers = frozenset({"items", "labels"})
+    unusable = "that the train split lacks"
 
     target: Annotated[str, Reads("text", "integer", "boolean")] = Field(
         default="label", description="The column with the class of each row; a row without one is left out."
     )
-    class_weights: Literal["none", "balanced"] | dict[str, float] = Field(
+    class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(ge=0)]] = Field(
         default="none",
         description="How much a row of each class counts in the loss: alike, so that rare classes "
         "weigh as much as common ones (`balanced`), or as a table says (classes not in it weigh 1).",
@@ -34,42 +38,68 @@ class Classification(Trainer):
 
     @property
     def labels(self) -> list[str]:
-        """The classes of the train split, sorted; known from the model's state at prediction."""
-        state = self.setting.state
-        if "labels" not in state:
-            counts: collections.Counter[str] = collections.Counter()
-            for batch in self.setting.data.of_split("train").select([self.target]).batches():
-                counts.update(str(value) for value in batch[self.target] if value is not None)
-            state["labels"] = sorted(counts)
-            state["weights"] = [self._weight(label, counts) for label in state["labels"]]
-        return state["labels"]
+        """The classes, in the order of the model's outputs."""
+        return self.setting.state["labels"]
 
-    def _weight(self, label: str, counts: collections.Counter[str]) -> float:
+    def learn(self) -> dict[str, Any]:
+        """The classes of the train split, in the order that a model which knows just these has already."""
+        labels = list(self._counts)
+        if len(labels) < 2:
+            there = f"only the class `{labels[0]}`" if labels else "no class"
+            raise OptionError(
+                f"column `{self.target}` has {there} in the train split: there is nothing to tell apart",
+                option="target",
+                help="look at the split, and at how the column is filled",
+            )
+        if isinstance(self.class_weights, dict) and (unknown := sorted(set(self.class_weights) - set(labels))):
+            raise OptionError(
+                f"no class `{unknown[0]}` in the train split",
+                option="class_weights",
+                help=f"the classes are: {', '.join(labels)}",
+            )
+        known = self.known_labels()
+        return super().learn() | {"labels": known if sorted(known) == sorted(labels) else labels}
+
+    def known_labels(self) -> list[str]:
+        """The classes of the model to start from; [] if it has none, or there is no such model."""
+        raise NotImplementedError
+
+    @functools.cached_property
+    def _counts(self) -> dict[str, int]:
+        """How many rows of the train split each class has; classes in the order of their names or numbers."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        column = self.setting.data.of_split("train").select([self.target]).table()[self.target]
+        found = pc.value_counts(column.cast(pa.string()).combine_chunks().drop_null())
+        counts = dict(zip(*(found.field(name).to_pylist() for name in ("values", "counts")), strict=True))
+        return dict(sorted(counts.items(), key=lambda c: int(c[0]) if pa.types.is_integer(column.type) else c[0]))
+
+    @functools.cached_property
+    def _weights(self) -> list[float]:
+        """How much a row of each class counts, in the order of the labels."""
         if isinstance(self.class_weights, dict):
-            return self.class_weights.get(label, 1.0)
-        return counts.total() / (len(counts) * counts[label]) if self.class_weights == "balanced" else 1.0
+            return [self.class_weights.get(label, 1.0) for label in self.labels]
+        if self.class_weights == "none":
+            return [1.0 for _ in self.labels]
+        share = sum(self._counts.values()) / len(self._counts)
+        return [share / self._counts[label] for label in self.labels]
 
-    def with_labels(self, rows: Dataset, split: str) -> Dataset:
-        """The rows with the number of their class as `label`; those without a class of the train split are left out."""
-        import numpy as np
+    def numbers(self, targets: pa.Array) -> pa.Array:
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
-        numbers = {label: number for number, label in enumerate(self.labels)}
-        found = [numbers.get(str(value), UNLABELLED) for value in rows[self.target]]
-        kept = np.flatnonzero(np.asarray(found) != UNLABELLED)
-        if len(kept) < len(found):
-            note = f"{split} rows left out, which have no class or one that the train split lacks"
-            self.setting.notes[note] = len(found) - len(kept)
-        rows = rows if self.target == "label" else rows.remove_columns(self.target)
-        rows = rows.remove_columns([name for name in ("label",) if name in rows.column_names])
-        return rows.add_column("label", found).select(kept)
+        return pc.index_in(targets.cast(pa.string()), pa.array(self.labels)).cast(pa.int64())
 
     def label_batch(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """The labels of a batch, [rows], with the counts they give: `rows`, `labels`, and the sum of `weights`."""
         import torch
 
-        labels = torch.tensor([row.get("label", UNLABELLED) for row in rows])
+        if "label" not in rows[0]:  # at prediction
+            return {"counts": {"rows": torch.tensor(len(rows))}}
+        labels = torch.tensor([UNLABELLED if row["label"] is None else row["label"] for row in rows])
         labelled = labels[labels != UNLABELLED]
-        weights = torch.tensor(self.setting.state["weights"])[labelled]
+        weights = torch.tensor(self._weights)[labelled]
         counts = {"rows": torch.tensor(len(rows)), "labels": torch.tensor(len(labelled)), "weights": weights.sum()}
         return {"labels": labels, "counts": counts}
 
@@ -81,7 +111,7 @@ class Classification(Trainer):
         labels = batch["labels"]
         labelled = labels != UNLABELLED
         logits = forward(model, batch).logits[labelled].float()
-        weights = logits.new_tensor(self.setting.state["weights"])[labels[labelled]]
+        weights = logits.new_tensor(self._weights)[labels[labelled]]
         values = F.cross_entropy(logits, labels[labelled], reduction="none") * weights
         return {"cross-entropy": Term(values, per="weights")}
 
@@ -91,15 +121,18 @@ class Classification(Trainer):
         return {"probabilities": forward(model, batch).logits.float().softmax(-1)}
 
     def measure(self, outputs: dict[str, Any], dataset: Dataset) -> Measured:
-        from .measures import measure_classes
+        from .measures import measure_classes, surest_mistakes
 
-        shown = dataset.remove_columns([name for name in ("input_ids", "features") if name in dataset.column_names])
-        return measure_classes(outputs["probabilities"], dataset["label"][:], self.labels, shown)
+        truth = dataset.with_format("numpy")["label"][:]
+        measured = measure_classes(outputs["probabilities"], truth, self.labels)
+        places, mistakes = surest_mistakes(outputs["probabilities"], truth, self.labels)
+        measured.mistakes = self.with_rows(mistakes, dataset, places)
+        return measured
 
     def baseline(self, train: Dataset, test: Dataset) -> dict[str, float]:
         from .measures import commonest_class
 
-        return commonest_class(train["label"][:], test["label"][:], self.labels)
+        return commonest_class(train["label"][:], test["label"][:], len(self.labels))
 
     def present(self, outputs: dict[str, Any]) -> list[dict[str, Any]]:
         return [

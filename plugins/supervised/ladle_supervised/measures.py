@@ -1,9 +1,9 @@
-"""What classifiers and regressors are worth, from sklearn's metrics, with bootstrap intervals."""
+"""What classifiers and regressors are worth: sklearn's metrics, with 95 % intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -11,74 +11,83 @@ from sklearn import metrics
 
 from ladle.training import Measured
 
-if TYPE_CHECKING:
-    from datasets import Dataset
-
-RESAMPLES = 500
+RESAMPLES = 1000
 MISTAKES = 30
 
 
-def measure_classes(probabilities: np.ndarray, truth: Any, labels: list[str], rows: Dataset) -> Measured:
-    """Accuracy, macro-F1 and log loss, AUC where there are two classes; tables and the surest mistakes.
+def measure_classes(probabilities: np.ndarray, truth: np.ndarray, labels: list[str]) -> Measured:
+    """Accuracy, macro-F1 and log loss, AUC where there are two classes; the confusion and a table per class.
 
-    `probabilities` are [rows, classes], `truth` class numbers, `rows` what a reader sees of each row.
+    `probabilities` are [rows, classes], `truth` [rows] class numbers. Macro-F1 is the mean over the classes that
+    occur in the truth or the predictions; AUC is there if both classes occur in the truth.
     """
-    truth = np.asarray(truth)
-    probabilities = probabilities.astype(np.float64)
-    probabilities /= probabilities.sum(-1, keepdims=True)  # single precision leaves them a little off
+    probabilities = _summing_to_1(probabilities)
     predicted = probabilities.argmax(-1)
     numbers = list(range(len(labels)))
-    measures: dict[str, Callable[..., float]] = {
-        "accuracy": lambda true, guess, _: metrics.accuracy_score(true, guess),
-        "macro_f1": lambda true, guess, _: metrics.f1_score(
-            true, guess, average="macro", labels=numbers, zero_division=0
-        ),
+    confusion = metrics.confusion_matrix(truth, predicted, labels=numbers)
+    values = {
+        "accuracy": float(metrics.accuracy_score(truth, predicted)),
+        "macro_f1": float(metrics.f1_score(truth, predicted, average="macro", zero_division=0)),
     }
-    if len(labels) == 2:
-        measures["auc"] = lambda true, _, shares: metrics.roc_auc_score(true, shares[:, 1])
-    values = {name: float(measure(truth, predicted, probabilities)) for name, measure in measures.items()}
+    intervals = _intervals(values, _resampled(confusion))
+    if len(labels) == 2 and len(set(truth)) == 2:
+        values["auc"] = float(metrics.roc_auc_score(truth, probabilities[:, 1]))
+        intervals["auc"] = _auc_interval(values["auc"], probabilities[:, 1], truth)
     loss = float(metrics.log_loss(truth, probabilities, labels=numbers))
     return Measured(
         metrics={**values, "loss": loss, "rows": len(truth)},
-        intervals=_intervals(measures, truth, predicted, probabilities),
+        intervals=intervals,
         tables={
-            "confusion": {
-                "labels": labels,
-                "counts": metrics.confusion_matrix(truth, predicted, labels=numbers).tolist(),
-            },
+            "confusion": {"labels": labels, "counts": confusion.tolist()},
             "per_class": _per_class(truth, predicted, labels),
         },
-        mistakes=_mistakes(probabilities, truth, labels, rows),
     )
 
 
-def _intervals(measures: dict[str, Callable[..., float]], *arrays: np.ndarray) -> dict[str, tuple[float, float]]:
-    """95 % percentile intervals over resampled rows (Efron 1979)."""
-    count = len(arrays[0])
-    if count < 2:
-        return {}
-    positions = np.arange(count)
+def _summing_to_1(probabilities: np.ndarray) -> np.ndarray:
+    """In double precision: in single precision they are a little off, which sklearn warns of."""
+    probabilities = probabilities.astype(np.float64)
+    return probabilities / probabilities.sum(-1, keepdims=True)
 
-    def resampled(chosen: np.ndarray, *, measure: Callable[..., float]) -> float:
-        chosen = chosen.astype(int)
-        try:
-            return float(measure(*(array[chosen] for array in arrays)))
-        except ValueError:  # AUC of a sample with one class only
-            return float("nan")
 
+def _resampled(confusion: np.ndarray) -> Iterable[dict[str, float]]:
+    """Accuracy and macro-F1 of resampled rows (Efron 1979).
+
+    Both follow from the confusion matrix, whose cells have a multinomial distribution when rows are drawn anew.
+    """
+    true, predicted = np.nonzero(confusion)
+    cells = confusion[true, predicted]
+    right = true == predicted
+    classes = len(confusion)
+    for drawn in np.random.default_rng(0).multinomial(cells.sum(), cells / cells.sum(), RESAMPLES):
+        hits = np.bincount(true[right], drawn[right], classes)
+        occurrences = np.bincount(true, drawn, classes) + np.bincount(predicted, drawn, classes)
+        there = occurrences > 0
+        yield {
+            "accuracy": hits.sum() / cells.sum(),
+            "macro_f1": float(np.mean(2 * hits[there] / occurrences[there])),
+        }
+
+
+def _intervals(values: dict[str, float], resampled: Iterable[dict[str, float]]) -> dict[str, tuple[float, float]]:
+    """The middle 95 % of each resampled metric, widened to its value if resampling has a bias (F1 of rare classes)."""
+    samples = list(resampled)
     found = {}
-    for name, measure in measures.items():
-        scores = stats.bootstrap(
-            (positions,),
-            lambda chosen, measure=measure: resampled(chosen, measure=measure),
-            n_resamples=RESAMPLES,
-            vectorized=False,
-            method="percentile",
-            rng=np.random.default_rng(0),
-        ).bootstrap_distribution
-        low, high = np.nanpercentile(scores, [2.5, 97.5])
-        found[name] = (float(low), float(high))
+    for name, value in values.items():
+        low, high = np.percentile([sample[name] for sample in samples], [2.5, 97.5])
+        found[name] = (float(min(low, value)), float(max(high, value)))
     return found
+
+
+def _auc_interval(auc: float, scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """From the variance of the AUC over rows of both classes (DeLong, DeLong & Clarke-Pearson 1988), by midranks."""
+    ranks = stats.rankdata(scores)
+    shares = []  # for each row, the share of the other class's rows that score less
+    for number in (0, 1):
+        own = truth == number
+        shares.append((ranks[own] - stats.rankdata(scores[own])) / (~own).sum())
+    error = np.sqrt(sum(np.var(share, ddof=1) / len(share) for share in shares if len(share) > 1))
+    return float(max(0.0, auc - 1.96 * error)), float(min(1.0, auc + 1.96 * error))
 
 
 def _per_class(truth: np.ndarray, predicted: np.ndarray, labels: list[str]) -> list[dict[str, Any]]:
@@ -89,66 +98,75 @@ def _per_class(truth: np.ndarray, predicted: np.ndarray, labels: list[str]) -> l
     ]
 
 
-def _mistakes(probabilities: np.ndarray, truth: np.ndarray, labels: list[str], rows: Dataset) -> list[dict[str, Any]]:
-    """The wrong predictions that the model was surest of."""
+def surest_mistakes(
+    probabilities: np.ndarray, truth: np.ndarray, labels: list[str]
+) -> tuple[list[int], list[dict[str, Any]]]:
+    """The wrong predictions that the model was surest of: their places, and what was said there."""
     predicted = probabilities.argmax(-1)
     wrong = np.flatnonzero(predicted != truth)
-    surest = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:MISTAKES]
-    hidden = {"label", "length", "_split", "_origin"}
-    return [
+    places = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:MISTAKES].tolist()
+    return places, [
         {
-            "row": {name: value for name, value in rows[int(at)].items() if name not in hidden},
             "truth": labels[int(truth[at])],
             "predicted": labels[int(predicted[at])],
             "probability": float(probabilities[at, predicted[at]]),
         }
-        for at in surest
+        for at in places
     ]
 
 
-def commonest_class(train: Any, test: Any, labels: list[str]) -> dict[str, float]:
+def commonest_class(train: Any, test: Any, classes: int) -> dict[str, float]:
     """The metrics of always answering the commonest class of the train split."""
-    commonest = np.bincount(np.asarray(train), minlength=len(labels)).argmax()
     truth = np.asarray(test)
-    guess = np.full(len(truth), commonest)
+    guess = np.full(len(truth), np.bincount(np.asarray(train), minlength=classes).argmax())
     scores = {
         "accuracy": float(metrics.accuracy_score(truth, guess)),
-        "macro_f1": float(
-            metrics.f1_score(truth, guess, average="macro", labels=list(range(len(labels))), zero_division=0)
-        ),
+        "macro_f1": float(metrics.f1_score(truth, guess, average="macro", zero_division=0)),
     }
-    return scores | ({"auc": 0.5} if len(labels) == 2 else {})
+    return scores | ({"auc": 0.5} if classes == 2 else {})
 
 
-def measure_numbers(predicted: np.ndarray, truth: np.ndarray, rows: Dataset) -> Measured:
-    """Root mean squared error, mean absolute error and R²; the rows that were missed by most."""
+def measure_numbers(predicted: np.ndarray, truth: np.ndarray) -> Measured:
+    """Root mean squared error, mean absolute error, and R² where the truth varies; `loss` is the squared error."""
+    values = _of_numbers(truth, predicted)
+    return Measured(
+        metrics={**values, "loss": float(np.mean((truth - predicted) ** 2)), "rows": len(truth)},
+        intervals=_intervals(values, _resampled_numbers(truth, predicted, values)),
+    )
+
+
+def _of_numbers(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     measures: dict[str, Callable[..., float]] = {
         "rmse": metrics.root_mean_squared_error,
         "mae": metrics.mean_absolute_error,
-        "r2": lambda true, guess: metrics.r2_score(true, guess) if len(true) > 1 else float("nan"),
     }
-    values = {name: float(measure(truth, predicted)) for name, measure in measures.items()}
-    missed = np.argsort(-np.abs(truth - predicted), kind="stable")[:MISTAKES]
-    hidden = {"label", "_split", "_origin"}
-    return Measured(
-        metrics={**values, "loss": float(np.mean((truth - predicted) ** 2)), "rows": len(truth)},
-        intervals=_intervals(measures, truth, predicted),
-        mistakes=[
-            {
-                "row": {name: value for name, value in rows[int(at)].items() if name not in hidden},
-                "truth": float(truth[at]),
-                "predicted": float(predicted[at]),
-            }
-            for at in missed
-        ],
-    )
+    if np.ptp(truth) > 0:
+        measures["r2"] = metrics.r2_score
+    return {name: float(measure(truth, predicted)) for name, measure in measures.items()}
+
+
+def _resampled_numbers(
+    truth: np.ndarray, predicted: np.ndarray, values: dict[str, float]
+) -> Iterable[dict[str, float]]:
+    """The metrics of resampled rows; of a sample in which the truth does not vary, the R² of all rows."""
+    random = np.random.default_rng(0)
+    for _ in range(RESAMPLES):
+        chosen = random.integers(len(truth), size=len(truth))
+        missed, spread = (truth - predicted)[chosen], np.var(truth[chosen])
+        squared = np.mean(missed**2)
+        yield (
+            values
+            | {"rmse": float(np.sqrt(squared)), "mae": float(np.mean(np.abs(missed)))}
+            | ({"r2": float(1 - squared / spread)} if spread > 0 else {})
+        )
+
+
+def furthest_misses(predicted: np.ndarray, truth: np.ndarray) -> tuple[list[int], list[dict[str, Any]]]:
+    """The predictions that missed by most: their places, and what was said there."""
+    places = np.argsort(-np.abs(truth - predicted), kind="stable")[:MISTAKES].tolist()
+    return places, [{"truth": float(truth[at]), "predicted": float(predicted[at])} for at in places]
 
 
 def mean_of(train: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """The metrics of always answering the mean of the train split."""
-    guess = np.full(len(truth), train.mean())
-    return {
-        "rmse": float(metrics.root_mean_squared_error(truth, guess)),
-        "mae": float(metrics.mean_absolute_error(truth, guess)),
-        "r2": float(metrics.r2_score(truth, guess)) if len(truth) > 1 else float("nan"),
-    }
+    return _of_numbers(truth, np.full(len(truth), train.mean()))

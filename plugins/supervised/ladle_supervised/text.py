@@ -11,8 +11,10 @@ from pydantic import Field
 from ladle import ModelChoice, Reads
 
 from .labels import Classification
+from .supervised import Notes
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import torch
     from datasets import Dataset
     from torch.utils.data import Sampler
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class TextClassification(Classification):
-    """Put texts into classes, with any Hugging Face encoder.
+    """Put texts into classes, with any Hugging Face encoder, or a decoder.
 
     Every layer is trained unless a technique says otherwise. Texts are tokenised once and kept in the store;
     batches hold texts of like length.
@@ -44,58 +46,37 @@ class TextClassification(Classification):
 
     @functools.cached_property
     def _tokenizer(self) -> PreTrainedTokenizerBase:
-        from transformers import AutoTokenizer
+        from .text_start import tokenizer_from
 
-        return AutoTokenizer.from_pretrained(self.setting.start, trust_remote_code=False, local_files_only=True)
+        return tokenizer_from(self.setting.start)
 
-    def model(self) -> torch.nn.Module:
+    def known_labels(self) -> list[str]:
+        from .text_start import labels_of
+
+        return labels_of(self.setting.start)
+
+    def build(self) -> torch.nn.Module:
         from .text_start import classifier_from
 
-        return classifier_from(self.setting.start, self.labels, self.head)
+        return classifier_from(self.setting.start, self.labels, self.head, self._tokenizer.pad_token_id)
 
     def dataset(self, split: str) -> Dataset:
-        from ladle.training.setting import open_dataset, rows_of_split
+        from .text_start import longest
 
-        has_target = self.target in self.setting.data.columns
-        parts = {"column": self.column, "target": self.target if has_target else None, "longest": self._longest}
-        tokens = self.setting.keep("tokens", parts, functools.partial(self._tokenise, has_target=has_target))
-        rows = rows_of_split(open_dataset([tokens / "tokens.arrow"]), split)
-        if cut := sum(length == self._longest for length in rows["length"]):
-            self.setting.notes[f"{split} texts of {self._longest} tokens, the rest of which is cut"] = cut
-        return self.with_labels(rows, split) if has_target else rows
+        limit = longest(self.setting.model, self._tokenizer, self.max_length)
+        prepare = functools.partial(self._tokenise, split=split, limit=limit)
+        return self.prepared(split, "tokenising", {"column": self.column, "limit": limit}, prepare)
 
-    @property
-    def _longest(self) -> int:
-        """The most tokens that the model can read, or shall."""
-        from transformers import AutoConfig
-
-        config = AutoConfig.from_pretrained(self.setting.start)
-        config = getattr(config, "encoder", config)
-        own = min(self._tokenizer.model_max_length, getattr(config, "max_position_embeddings", 1 << 30))
-        return min(own, self.max_length or own)
-
-    def _tokenise(self, folder: Path, has_target: bool) -> None:
-        """Write the tokens of all texts, with what a reader wants to see of the rows, to an Arrow file."""
+    def _tokenise(self, batch: pa.RecordBatch, notes: Notes, split: str, limit: int) -> dict[str, pa.Array]:
+        """The tokens of each text, at most `limit`, and how many these are."""
         import pyarrow as pa
 
-        names = [self.column, self.target] if has_target else [self.column]
-        data = self.setting.data
-        schema = pa.schema(
-            [(name, data.schema.field(name).type) for name in ("_id", "_split", *names)]
-            + [("input_ids", pa.list_(pa.int32())), ("length", pa.int32())]
-        )
-        total = sum(self.setting.splits.values())
-        with (
-            self.setting.progress("tokenising", total) as done,
-            pa.ipc.new_stream(folder / "tokens.arrow", schema) as out,
-        ):
-            for batch in data.whole_batches():
-                texts = ["" if text is None else text for text in batch[self.column].to_pylist()]
-                ids = self._tokenizer(texts, truncation=True, max_length=self._longest)["input_ids"]
-                arrays = [batch[name] for name in ("_id", "_split", *names)]
-                arrays += [pa.array(ids, pa.list_(pa.int32())), pa.array(map(len, ids), pa.int32())]
-                out.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
-                done(batch.num_rows)
+        texts = batch[self.column].cast(pa.string()).fill_null("").to_pylist()
+        notes[f"{split} rows without a `{self.column}`, read as an empty text"] += batch[self.column].null_count
+        encoded = self._tokenizer(texts, truncation=True, max_length=limit).encodings if texts else []
+        notes[f"{split} texts cut after {limit} tokens"] += sum(bool(text.overflowing) for text in encoded)
+        ids = [text.ids or [self._tokenizer.pad_token_id] for text in encoded]  # no model reads a text of no tokens
+        return {"input_ids": pa.array(ids, pa.list_(pa.int32())), "length": pa.array(map(len, ids), pa.int32())}
 
     def sampler(self, dataset: Dataset) -> Sampler[list[int]]:
         from ladle.training import shuffled
@@ -108,8 +89,7 @@ class TextClassification(Classification):
 
         lengths = torch.tensor([len(row["input_ids"]) for row in rows])
         longest = int(lengths.max())
-        padding = self._tokenizer.pad_token_id or 0
-        ids = [row["input_ids"] + [padding] * (longest - len(row["input_ids"])) for row in rows]
+        ids = [row["input_ids"] + [self._tokenizer.pad_token_id] * (longest - len(row["input_ids"])) for row in rows]
         batch = {"input_ids": torch.tensor(ids)} | self.label_batch(rows)
         if int(lengths.min()) < longest:
             batch["attention_mask"] = (torch.arange(longest) < lengths.unsqueeze(1)).long()
@@ -119,7 +99,10 @@ class TextClassification(Classification):
     def parameters(self, model: torch.nn.Module) -> list[dict[str, Any]]:
         from ladle.training import decay_groups
 
-        rates = {"classifier": self.head_learning_rate} if self.head_learning_rate else None
+        rates = {}
+        if self.head_learning_rate:
+            head = [name for name, _ in model.named_children() if name != model.base_model_prefix]
+            rates = {f"{name}.": self.head_learning_rate for name in head}
         return decay_groups(model, self.weight_decay, rates)
 
     def save(self, model: torch.nn.Module, folder: Path) -> None:

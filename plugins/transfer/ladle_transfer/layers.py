@@ -72,37 +72,35 @@ class LowerLayers:
         return found[0]
 
     def rest(self) -> None:
-        """Switch dropout off in these layers; the Trainer switches it on in the whole model before each batch."""
+        """Switch dropout off up to these layers; the Trainer switches it on in the whole model before each batch."""
         for module in self.modules:
             module.training = False
 
     @contextmanager
     def giving(self, states: torch.Tensor) -> Iterator[None]:
-        """Let the top layer give `states` [rows, length, width] without running any of them."""
+        """Let these layers do no work and give `states` [rows, length, width], the output of the top one."""
+        output = (states,) if self._gives_tuple else states
         try:
             for layer in self.layers:
-                layer.forward = self._stand_in(states if layer is self.layers[-1] else None)
+                layer.forward = lambda *_, **__: output
             yield
         finally:
             for layer in self.layers:
                 layer.__dict__.pop("forward", None)
 
-    def _stand_in(self, output: torch.Tensor | None) -> Any:
-        def stand_in(hidden_states: torch.Tensor, *_: Any, **__: Any) -> Any:
-            result = hidden_states if output is None else output
-            return (result,) if self._gives_tuple else result
-
-        return stand_in
-
 
 def _layers_of(model: torch.nn.Module, count: int) -> list[torch.nn.Module]:
-    """The lowest `count` of a model's longest list of modules of one class."""
-    lists = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len({type(x) for x in m}) == 1]
-    layers = list(max(lists, key=len, default=[]))
+    """The lowest `count` of a model's layers: its longest list of modules of one class that is in no other list."""
+    lists: dict[str, torch.nn.ModuleList] = {}
+    for name, module in model.named_modules():
+        is_list = isinstance(module, torch.nn.ModuleList) and len({type(inner) for inner in module}) == 1
+        if is_list and not any(name.startswith(f"{outer}.") for outer in lists):
+            lists[name] = module
+    layers = list(max(lists.values(), key=len, default=[]))
     if count >= len(layers):
         raise OptionError(
             f"freeze = {count} leaves no layer to train: {type(model).__name__} has {len(layers)}",
             option="freeze",
-            help=f"at most {len(layers) - 1} here" if layers else "use a model that has layers",
+            help=f"at most {len(layers) - 1} here" if len(layers) > 1 else "use a model that has more layers",
         )
     return layers[:count]

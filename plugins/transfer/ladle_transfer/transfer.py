@@ -52,7 +52,7 @@ class Transfer(Technique):
         from .states import keep_states
 
         rows = inner(split)
-        if not self.reuse:
+        if not self.reuse or not len(rows):
             return rows
         self._states = keep_states(self.setting, rows, self._lower)
         return rows.add_column(ROW, range(len(rows)))
@@ -64,8 +64,8 @@ class Transfer(Technique):
         return batch
 
     def loss(self, inner: Any, model: torch.nn.Module, batch: dict[str, Any]) -> Terms:
+        self._lower.rest()
         if not self.reuse:
-            self._lower.rest()
             return inner(model, batch)
         with self._lower.giving(batch[STATES]):
             return inner(model, batch)

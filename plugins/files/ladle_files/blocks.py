@@ -1,0 +1,258 @@
+"""Files as blocks of whole lines, of which line number and byte offset are known, in bounded memory."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import accumulate
+from pathlib import Path
+
+from ladle import OptionError
+
+LOOK = 1 << 16  # bytes at the start of a file that tell how it is written
+FIRST_BLOCK = 1 << 16  # a look at the first rows stays quick
+BLOCK = 1 << 20
+HEAD = 1000  # bytes kept of a line that is too long
+MAX_ROW_BYTES = 16 << 20
+
+_BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_UTF16 = {"utf-16": "utf-16-le", "utf-16-le": "utf-16-le", "utf-16-be": "utf-16-be"}
+_SYNTAX = "\n\r\t ,;|\"'"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A line, or a row of several, that cannot be read; `raw` is what the file has at `offset`, without line end."""
+
+    rule: str
+    reason: str
+    line: int
+    offset: int
+    raw: bytes
+
+
+def check_encoding(name: str) -> str:
+    """The encoding in the spelling of Python. Raises OptionError for one that is unknown or has no bytes for lines."""
+    try:
+        found = codecs.lookup(name).name.removesuffix("-sig")
+        if found in _UTF16:
+            return found
+        if not found.startswith("utf-32") and _SYNTAX.encode(found) == _SYNTAX.encode():
+            return found
+        problem = f'files in the encoding "{name}" cannot be read'
+    except (LookupError, ValueError, TypeError):
+        problem = f'there is no encoding "{name}"'
+    raise OptionError(problem, option="encoding", help='convert the file to "utf-8", or name "utf-16", "latin-1", …')
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How the bytes of one file stand for text, and where its lines end."""
+
+    encoding: str
+    newline: str = "\n"
+    bom: int = 0
+    """Bytes before the first character."""
+
+    @property
+    def line_end(self) -> bytes:
+        return self.newline.encode(self.encoding)
+
+    def is_wide(self) -> bool:
+        return self.encoding in _UTF16.values()
+
+    def decode(self, data: bytes) -> tuple[str, bool]:
+        """The text, and whether all of it is right; a byte that is no text becomes a surrogate."""
+        try:
+            return data.decode(self.encoding), True
+        except UnicodeDecodeError:
+            if not self.is_wide():
+                return data.decode(self.encoding, "surrogateescape"), False
+            odd = len(data) % 2
+            return data[: len(data) - odd].decode(self.encoding, "surrogatepass") + "\udc80" * odd, False
+
+    def is_clean(self, data: bytes) -> bool:
+        """Whether bytes are text that a row can have."""
+        text, is_right = self.decode(data)
+        return is_right and "\0" not in text
+
+    def lines(self, data: bytes) -> list[bytes]:
+        """The lines without their ends."""
+        end = self.line_end
+        if self.is_wide():  # a line end is two bytes, the first of them at an even place
+            lines = re.findall(rb"(?s:((?:..)*?)" + re.escape(end) + rb"|(.+))", data)
+            return [line or rest for line, rest in lines]
+        lines = data.split(end)
+        return lines[:-1] if not lines[-1] else lines
+
+    def last_end(self, data: bytes) -> int:
+        """Where the last whole line of `data` is over; 0 if it has no line end."""
+        end = self.line_end
+        at = data.rfind(end)
+        while self.is_wide() and at > 0 and at % 2:
+            at = data.rfind(end, 0, at + 1)
+        return at + len(end) if at >= 0 else 0
+
+    def first_end(self, data: bytes) -> int:
+        """Where the first line of `data` is over; 0 if it has no line end."""
+        end = self.line_end
+        at = data.find(end)
+        while self.is_wide() and at > 0 and at % 2:
+            at = data.find(end, at + 1)
+        return at + len(end) if at >= 0 else 0
+
+    def without_end(self, line: bytes) -> bytes:
+        """A line without the characters that end it."""
+        line = line.removesuffix(self.line_end)
+        return line.removesuffix("\r".encode(self.encoding)) if self.newline == "\n" else line
+
+    def fault_of(self, raw: bytes) -> tuple[str, str]:
+        """Rule and reason for a row with text that no row can have."""
+        try:
+            raw.decode(self.encoding)
+        except UnicodeDecodeError as error:
+            found = " ".join(f"0x{byte:02X}" for byte in raw[error.start : error.end])
+            return "undecodable", f"byte {error.start + 1} of the row ({found}) is no {self.encoding}"
+        return "nul", "there is a NUL character in the row"
+
+
+@contextmanager
+def opened(
+    path: Path, name: str, encoding: str, only_newline: bool = False
+) -> Iterator[tuple[io.BufferedReader, Coding]]:
+    """The bytes of a file, unpacked if they are gzip, and their coding; a byte order mark outweighs `encoding`.
+
+    Lines end with \\n or \\r\\n, or (unless `only_newline`) with \\r in a file whose start has no \\n.
+    Raises OptionError naming the file if it cannot be opened, or is damaged.
+    """
+    try:
+        with io.BufferedReader(io.FileIO(path), LOOK) as file:
+            stream = file
+            if stream.peek(2)[:2] == b"\x1f\x8b":  # by content: the key of a stage knows no names
+                stream = io.BufferedReader(gzip.GzipFile(fileobj=file), LOOK)
+            head = stream.peek(LOOK)
+            bom = next((mark for mark in _BOMS if head.startswith(mark)), b"")
+            found = _BOMS[bom] if bom else _UTF16.get(encoding, encoding)
+            carriage_return, line_feed = "\r".encode(found), "\n".encode(found)
+            is_old = not only_newline and carriage_return in head and line_feed not in head
+            yield stream, Coding(found, "\r" if is_old else "\n", len(bom))
+    except (OSError, EOFError, zlib.error) as error:
+        reason = error.strerror or error if isinstance(error, OSError) else error
+        help = "" if isinstance(error, OSError) and error.errno else "is the file whole?"
+        raise OptionError(f"cannot read {name}: {reason}", option="path", help=help) from None
+
+
+@dataclass
+class Block:
+    """Whole lines of a file, and where they stand in it."""
+
+    data: bytes
+    offset: int
+    line: int
+    coding: Coding
+    pending: int
+    """Bytes of the next line that have been read already."""
+    is_last: bool
+
+    raws: list[bytes] = field(init=False)
+    """The lines as bytes, without line feeds."""
+    starts: list[int] = field(init=False)
+    """Where in `data` each line begins, and one more: where a line after the last would."""
+
+    def __post_init__(self) -> None:
+        self.raws = self.coding.lines(self.data)
+        size = len(self.coding.line_end)
+        self.starts = list(accumulate((len(raw) + size for raw in self.raws), initial=0))
+
+    def texts(self) -> tuple[list[str], bool]:
+        """The lines as text, without line feeds, and whether none of them has a character that no row can have."""
+        text, is_right = self.coding.decode(self.data)
+        texts = text.split(self.coding.newline)
+        if not texts[-1]:
+            texts.pop()
+        if len(texts) != len(self.raws):  # a bad byte took the line end with it
+            texts = [self.coding.decode(raw)[0] for raw in self.raws]
+        return texts, is_right and "\0" not in text
+
+    def raw(self, first: int, after: int) -> bytes:
+        """The bytes of the lines from `first` to before `after`, without the last line's end."""
+        return self.coding.without_end(self.data[self.starts[first] : self.starts[after]])
+
+    def fault(self, rule: str, reason: str, first: int, after: int) -> Fault:
+        """The fault of a row of these lines."""
+        return Fault(rule, reason, self.line + first, self.offset + self.starts[first], self.raw(first, after))
+
+
+class Blocks:
+    """The blocks of a file, one after another; what a block's last lines begin can be put back before the next."""
+
+    def __init__(self, stream: io.BufferedReader, coding: Coding, limit: int) -> None:
+        self._stream = stream
+        self._coding = coding
+        self._limit = limit
+        self._size = FIRST_BLOCK
+        self._line = 1
+        self._offset = coding.bom
+        self._waiting = b""
+        self._is_over = False
+        stream.read(coding.bom)
+
+    def __iter__(self) -> Iterator[Block | Fault]:
+        """Blocks, and for each line of more bytes than the limit a fault in its place."""
+        while True:
+            self._read()
+            if not self._waiting:
+                return
+            cut = len(self._waiting) if self._is_over else self._coding.last_end(self._waiting)
+            if cut:
+                block = self._block(cut)
+                self._move(cut, len(block.raws))
+                yield block
+            elif len(self._waiting) > self._limit:
+                yield self._overlong()
+
+    def put_back(self, block: Block, first: int) -> None:
+        """Let the next block begin with the lines from `first` on of the block that was given last."""
+        start = block.starts[first]
+        self._waiting = block.data[start:] + self._waiting
+        self._offset = block.offset + start
+        self._line = block.line + first
+
+    def _read(self) -> None:
+        """Read on, as much again as is waiting: a row over many blocks is not looked at in every one."""
+        size = max(self._size, len(self._waiting))
+        self._size = min(2 * self._size, BLOCK)
+        more = self._stream.read(size)
+        self._is_over = len(more) < size
+        self._waiting += more
+
+    def _block(self, cut: int) -> Block:
+        return Block(
+            self._waiting[:cut], self._offset, self._line, self._coding, len(self._waiting) - cut, self._is_over
+        )
+
+    def _move(self, cut: int, lines: int) -> None:
+        self._waiting = self._waiting[cut:]
+        self._offset += cut
+        self._line += lines
+
+    def _overlong(self) -> Fault:
+        fault = too_long(self._line, self._offset, self._waiting, self._limit)
+        while not (cut := self._coding.first_end(self._waiting)) and not self._is_over:
+            cut = len(self._waiting) - (len(self._waiting) % 2 if self._coding.is_wide() else 0)
+            self._move(cut, 0)
+            self._read()
+        self._move(cut or len(self._waiting), 1)
+        return fault
+
+
+def too_long(line: int, offset: int, data: bytes, limit: int) -> Fault:
+    """The fault of a row of more bytes than may be; it keeps only their beginning."""
+    reason = f"the row is longer than max_row_bytes ({limit:,}); this is its beginning"
+    return Fault("too-long", reason, line, offset, data[: min(HEAD, limit)])

@@ -1,0 +1,95 @@
+"""Which files a source reads: one, those of a folder, or those that a pattern matches."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+
+from ladle import DataSource, OptionError
+from ladle.errors import nearest
+from ladle.options import Input, resolve
+
+
+def _relative_to_recipe(value: Any, info: ValidationInfo) -> Any:
+    return resolve(value, info) if isinstance(value, str) else value
+
+
+FilesPath = Annotated[
+    Path,
+    BeforeValidator(_relative_to_recipe),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "format": "path"}),
+    Input(),
+]
+"""A file, a folder or a glob pattern; the content of the files, not their names, is part of a stage's key."""
+
+
+class FileSource(DataSource):
+    """What all sources of files share: finding the files, and calling them by a name that the recipe's reader knows."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+    """How the names of a folder's files end, of those that are read."""
+
+    path: FilesPath = Field(
+        description="A file, a folder (its files of this format, those of folders in it too) or a glob pattern such as "
+        "data/*.gz or data/**/part-*; several files are read one after another, sorted by name. Relative to the recipe."
+    )
+
+    _folder: Path | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _some_file(self, info: ValidationInfo) -> FileSource:
+        folder = (info.context or {}).get("folder")
+        self._folder = None if folder is None else Path(folder)
+        self.files()
+        return self
+
+    def files(self) -> list[Path]:
+        """The files to read, sorted by path. Raises OptionError if there is none."""
+        if self.path.is_file():
+            return [self.path]
+        if self.path.is_dir():
+            found = [path for path in self.path.rglob("*") if self._is_of_format(path)]
+            endings = " or ".join(self.suffixes)
+            problem = f"no {endings} file in the folder {self.name_of(self.path)}"
+            help = f"name its files with a pattern, such as {self.name_of(self.path / '*')}"
+        elif glob.has_magic(str(self.path)):
+            found = [path for name in glob.glob(str(self.path), recursive=True) if (path := Path(name)).is_file()]
+            problem, help = f"no file matches {self.name_of(self.path)}", self._near(self.path)
+        else:
+            found = []
+            problem, help = f"no such file or folder: {self.name_of(self.path)}", self._near(self.path)
+        if not found:
+            raise OptionError(problem, option="path", help=help, code="missing-file")
+        return sorted(found)
+
+    def name_of(self, path: Path) -> str:
+        """A file's name in messages and origins: as the recipe would write it."""
+        if self._folder is not None and path.is_relative_to(self._folder):
+            path = path.relative_to(self._folder)
+        return path.as_posix()
+
+    def _is_of_format(self, path: Path) -> bool:
+        name = path.name.lower().removesuffix(".gz")
+        return name.endswith(self.suffixes) and not name.startswith(".") and path.is_file()
+
+    def _near(self, path: Path) -> str:
+        """A remedy for a path that leads nowhere: the right name that is nearest to its first wrong part."""
+        wrong = path
+        while not wrong.parent.exists():
+            wrong = wrong.parent
+        names = [entry.name for entry in wrong.parent.iterdir()] if wrong.parent.is_dir() else []
+        if near := nearest(wrong.name, names):
+            return f"did you mean `{self.name_of(wrong.parent / near / path.relative_to(wrong))}`?"
+        return f"looked in {wrong.parent.absolute()}; paths are relative to the recipe"

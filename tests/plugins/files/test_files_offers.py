@@ -1,0 +1,39 @@
+"""What the plugin offers, and how light it is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from ladle import registry
+
+SOURCES = ["csv", "json", "jsonl", "parquet", "text"]
+WRITERS = ["csv", "json", "jsonl", "parquet"]
+
+
+@pytest.mark.parametrize(("kind", "use"), [("source", u) for u in SOURCES] + [("write", u) for u in WRITERS])
+def test_recipes_find_the_component_and_its_documentation(kind, use):
+    offer = registry.installed().find(kind, f"ladle-files:{use}")
+    component = offer.load()
+    assert component.summary()
+    assert all(field.description for field in component.model_fields.values())
+    assert component.model_json_schema()["properties"]["path"]["type"] == "string"
+
+
+def test_components_load_and_texts_are_looked_into_without_heavy_imports(write):
+    write("a.csv", "n,text\n1,x\n")
+    write("a.jsonl", '{"n": 1}\n')
+    write("a.json", '[{"n": 1}]\n')
+    folder = write("a.txt", "x\n").parent
+    code = """
+import sys
+from ladle_files import csv_source, json_source, jsonl_source, parquet_source, text_source, writers
+peek = lambda source, name: source.model_validate({"path": f"{sys.argv[1]}/{name}"}).peek()
+assert peek(csv_source.Csv, "a.csv") == {"n": "integer", "text": "text"}
+assert peek(jsonl_source.JsonLines, "a.jsonl") == peek(json_source.Json, "a.json") == {"n": "integer"}
+assert peek(text_source.Text, "a.txt") == {"text": "text"}
+sys.exit(bool({"numpy", "pyarrow", "polars", "pandas"} & set(sys.modules)))
+"""
+    assert subprocess.run([sys.executable, "-c", code, str(folder)], check=False).returncode == 0

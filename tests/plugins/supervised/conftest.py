@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ladle import DataSource, InputPath
+from ladle.prediction import Predictor
+from ladle.recipe import load
+from ladle.registry import Offer, Plugin, Registry, installed
+from ladle.runner import run
+from ladle.runs import Run, Runs
+
+VOCABULARY = "[PAD] [UNK] [CLS] [SEP] a the film is good bad fine awful plot and dull very new end of day"
+WORDS = VOCABULARY.split()
+
+
+class JsonRows(DataSource):
+    """The rows of a JSON file."""
+
+    path: InputPath
+
+    def read(self) -> Iterator[Any]:
+        yield from self._table().to_batches(max_chunksize=16)
+
+    def peek(self) -> dict[str, Any]:
+        from ladle import columns_of
+
+        return dict(columns_of(self._table().schema))
+
+    def _table(self) -> Any:
+        import pyarrow as pa
+
+        return pa.Table.from_pylist(json.loads(self.path.read_text()))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Tiny models are fastest so, above all beside other work."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@dataclass
+class Trained:
+    """A finished run and what its last train stage left."""
+
+    run: Run
+    runs: Runs
+
+    @property
+    def _locked(self) -> dict[str, Any]:
+        return self.run.lock["stages"][-1]
+
+    @property
+    def model(self) -> Path:
+        return self.run.model(self._locked["name"])
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return self.run.outcome["metrics"][self._locked["name"]]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return json.loads((self.model / "ladle.json").read_text())["state"]
+
+    @property
+    def notes(self) -> dict[str, int]:
+        return self.runs.store.outcome(self._locked["key"])["details"]["notes"]
+
+    def file(self, name: str) -> Any:
+        return json.loads((self.runs.store.folder(self._locked["key"]) / name).read_text())
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return self.file("details.json")["test"]
+
+    def weights(self) -> dict[str, Any]:
+        from safetensors.torch import load_file
+
+        return load_file(self.model / "model.safetensors")
+
+    def predict(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return Predictor(self.run)(rows)
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Callable[..., Trained]:
+    """Runs a recipe with these rows, which have a column `split`, and this text after its data set."""
+
+    def train(rows: list[dict[str, Any]], stages: str, seed: int = 7, data: str = "", runs: str = "runs") -> Trained:
+        (tmp_path / "rows.json").write_text(json.dumps(rows))
+        recipe = tmp_path / "recipe.toml"
+        recipe.write_text(
+            f'seed = {seed}\n[data.rows.source]\nuse = "json-rows"\npath = "rows.json"\n'
+            f'[data.rows.split]\ncolumn = "split"\n{data}\n{stages}\n'
+        )
+        real = installed()
+        source = Offer("json-rows", "source", Plugin("ladle", "1"), JsonRows)
+        loaded, _ = load(recipe, Registry(real.plugins, [*real.offers, source]))
+        root = Runs(tmp_path / runs)
+        return Trained(run(loaded, root), root)
+
+    return train
+
+
+def tokenizer(kind: str) -> Any:
+    """A tokeniser of a few words: with special tokens around a text, or as decoders have it without, and no padding."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    special = {"unk_token": "[UNK]", "eos_token": "[SEP]"}
+    if kind != "llama":
+        around = [("[CLS]", 2), ("[SEP]", 3)]
+        words.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=around)
+        special |= {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    return PreTrainedTokenizerFast(tokenizer_object=words, **special)
+
+
+def encoder(kind: str) -> Any:
+    """A random model of two layers."""
+    import torch
+    import transformers
+
+    torch.manual_seed(3)
+    options: dict[str, Any] = {"vocab_size": len(WORDS), "pad_token_id": 0}
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    size |= {"max_position_embeddings": 24}
+    if kind == "distilbert":
+        size = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": 24}
+    if kind == "llama":
+        options["pad_token_id"] = None
+    names = {"bert": "Bert", "roberta": "Roberta", "distilbert": "DistilBert", "llama": "Llama"}
+    config = getattr(transformers, f"{names[kind]}Config")(**options, **size)
+    return getattr(transformers, f"{names[kind]}Model")(config)
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny random model in Hugging Face layout: bert, roberta, distilbert or llama."""
+    folders: dict[str, Path] = {}
+
+    def folder_of(kind: str) -> Path:
+        if kind not in folders:
+            folders[kind] = tmp_path_factory.mktemp(kind)
+            encoder(kind).save_pretrained(folders[kind])
+            tokenizer(kind).save_pretrained(folders[kind])
+        return folders[kind]
+
+    return folder_of
+
+
+@pytest.fixture
+def bert_with(saved: Callable[[str], Path], tmp_path: Path) -> Callable[..., Path]:
+    """A copy of the tiny BERT with a changed configuration, with further JSON files, or without some files."""
+
+    def make(config: dict[str, Any] | None = None, files: dict[str, Any] | None = None, without: tuple = ()) -> Path:
+        folder = tmp_path / "copy"
+        shutil.copytree(saved("bert"), folder)
+        about = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(about | (config or {})))
+        for name, content in (files or {}).items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(json.dumps(content))
+        for name in without:
+            (folder / name).unlink()
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def reviews() -> list[dict[str, Any]]:
+    """Texts of two classes that a word tells apart: 48 to train, 12 to validate and 20 to test on."""
+    good, bad = ("good", "fine"), ("bad", "awful", "dull")
+    rows = []
+    for number in range(80):
+        label = "negative" if number % 3 == 0 else "positive"
+        word = (bad if label == "negative" else good)[number // 3 % 2]
+        text = f"{['the', 'a', 'very'][number % 3]} film {'is ' * (number % 4)}{word} {'of day ' * (number % 5)}"
+        split = "train" if number < 48 else "validation" if number < 60 else "test"
+        rows.append({"text": f"{text}{'and new ' * (number % 7)}".strip(), "label": label, "split": split})
+    return rows
