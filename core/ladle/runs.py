@@ -90,12 +90,13 @@ class Runs:
         raise RecipeError(Problem("no-run", f"no run `{name}` in {self.root}", help))
 
     def same(self, recipe: Recipe, stages: list[Stage]) -> Run | None:
-        """The newest finished run of the same recipe text and the same stages, if there is one."""
+        """The newest finished run of a recipe of this name and text with the same stages, if there is one."""
         keys = [stage.key for stage in stages]
         text = recipe.text.encode()
         for run in self:
-            same_stages = [locked["key"] for locked in run.lock["stages"]] == keys
-            if same_stages and run.is_finished and (run.folder / "recipe.toml").read_bytes() == text:
+            lock = run.lock
+            is_same = lock["recipe"] == recipe.name and [locked["key"] for locked in lock["stages"]] == keys
+            if is_same and run.is_finished and (run.folder / "recipe.toml").read_bytes() == text:
                 return run
         return None
 

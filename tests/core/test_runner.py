@@ -83,7 +83,7 @@ def test_a_failed_stage_keeps_what_was_whole_before(work):
         ("fewer batches", "it gave fewer batches than it got"),
         ("more batches", "it gave more batches than it got"),
         ("text for number", "its values are not what it declares: column `n`: "),
-        ("fraction", "its values are not what it declares: column `n`: Float value 0.5 was truncated"),
+        ("fraction", "its values are not what it declares: column `n`: Float value 0.5"),
         ("arrow types", "its column `n` holds text, and it declares number"),
         ("made", "it made a column `new`, which it does not declare"),
         ("left out", "it left out the column `n`"),

@@ -1,2 +1,16 @@
-def write_report(run: object, store: object) -> None:
-    pass
+"""The report of a run: one HTML page that needs nothing beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..runs import Run
+    from ..store import Store
+
+
+def write_report(run: Run, store: Store) -> None:
+    """Write `run.report`."""
+    from .page import render
+
+    run.report.write_text(render(run, store), encoding="utf-8")

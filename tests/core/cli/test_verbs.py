@@ -124,9 +124,9 @@ def test_run_show_runs_and_predict(ladle, recipe):
 
     assert ladle("predict", "recipe", "abc", "bad", "--json").json == [
         {"row": {"text": "abc"}, "twice": 6.0, "seen": 30},
-        {"row": {"text": "bad"}, "twice": 6.0, "seen": 30},
+        {"row": {"text": "bad"}, "error": "holds `bad`"},
     ]
-    assert ladle("predict", "recipe", "abc").out == "twice 6  seen 30  abc\n"
+    assert ladle("predict", "recipe", "abc", "bad").out == "twice 6  seen 30  abc\n(rejected: holds `bad`)  bad\n"
     _predict_files(ladle)
 
 
