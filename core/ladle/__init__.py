@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from .errors import OptionError
     from .hookspecs import hookimpl
     from .options import DataName, InputPath, ModelChoice, NotInKey, OutputPath
-    from .rows import Cleaned, Reject, Rows, columns_of, origins, with_column
+    from .rejects import Cleaned, Reject
+    from .rows import Rows, columns_of, origins, with_column
 
 __version__ = "0.1.0"
 
@@ -24,7 +25,8 @@ _HOMES = {
     "errors": ["OptionError"],
     "hookspecs": ["hookimpl"],
     "options": ["DataName", "InputPath", "ModelChoice", "NotInKey", "OutputPath"],
-    "rows": ["Cleaned", "Reject", "Rows", "columns_of", "origins", "with_column"],
+    "rejects": ["Cleaned", "Reject"],
+    "rows": ["Rows", "columns_of", "origins", "with_column"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

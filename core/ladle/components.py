@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from torch.utils.data import Sampler
 
-    from .rows import Batch, Cleaned, Reject, Row, Rows
+    from .rejects import Batch, Cleaned, Reject
+    from .rows import Row, Rows
     from .training.measured import Measured
     from .training.setting import Setting
     from .training.terms import Terms
@@ -36,7 +37,7 @@ class Component(BaseModel):
     and the instance cannot change. The docstring and the fields' descriptions are the documentation.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True, allow_inf_nan=False)
 
     kind: ClassVar[str]
 

@@ -30,6 +30,8 @@ class Stage:
     inputs: list[Stage]
     used: Used | None = None
     techniques: list[Used] = field(default_factory=list)
+    data_sets: dict[str, list[Stage]] = field(default_factory=dict)
+    """Of a train stage: the stages whose rows are the data sets that its trainer and techniques name."""
     key: str = ""
 
     @property
@@ -78,9 +80,10 @@ def _train_stage(stage: TrainStage, recipe: Recipe, ends: dict[str, list[Stage]]
     trainer = stage.trainer.component
     assert isinstance(trainer, Trainer)
     components = [trainer, *(used.component for used in stage.techniques)]
-    inputs = [end for c in components for _, name in c.data_names() for end in ends[name]]
+    data_sets = {name: ends[name] for c in components for _, name in c.data_names()}
+    inputs = [end for stages in data_sets.values() for end in stages]
     inputs += [trained[choice.stage] for c in components for _, choice in c.model_choices() if choice.stage]
-    return Stage(stage.name, "train", stage.trainer.use, trainer, inputs, stage.trainer, stage.techniques)
+    return Stage(stage.name, "train", stage.trainer.use, trainer, inputs, stage.trainer, stage.techniques, data_sets)
 
 
 def _key(stage: Stage, recipe: Recipe, store: Store) -> str:

@@ -37,6 +37,10 @@ class Predictor:
             raise RecipeError(Problem("no-model", f"the run {run.name} has no train stage `{stage}`", help))
         self.stage = self.locked[stage or trained[-1]]
         self.trainer = self._trainer()
+        if not self.trainer.answers("present"):
+            message = f"`{self.stage['use']}` has no way to predict rows"
+            help = f"use its model in {run.model(self.stage['name'])} with another program"
+            raise RecipeError(Problem("no-prediction", message, help))
         self.steps, self.raw = self._way()
 
     def _component(self, locked: dict[str, Any], options: dict[str, Any]) -> Component:
@@ -138,6 +142,7 @@ class Predictor:
         setting = Setting(
             name=self.stage["name"],
             data=rows.select([name for name in rows.columns if name not in (*SYSTEM, target)]),
+            data_sets={},
             start=self.run.model(self.stage["name"]),
             seed=0,
             device=(device := choose_device("auto")),

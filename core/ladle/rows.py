@@ -10,15 +10,15 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .columns import Columns, ColumnType
+from .rejects import Batch, Cleaned, Reject
 
 Row = dict[str, Any]
-Batch = Any  # a dict of lists or a pyarrow.RecordBatch, as the component's `form` says
 
 ID, SPLIT, ORIGIN = "_id", "_split", "_origin"
 SYSTEM = (ID, SPLIT, ORIGIN)
@@ -36,21 +36,6 @@ _TYPES: dict[str, pa.DataType] = {
 }
 
 
-@dataclass(frozen=True)
-class Reject:
-    """A row that goes no further: the rule it broke, why, where it came from, and what it was."""
-
-    rule: str
-    reason: str
-    file: str | None = None
-    line: int | None = None
-    offset: int | None = None
-    raw: bytes | None = None
-    id: str | None = None
-    stays: str | None = None
-    """For a duplicate, the id of the row that stays."""
-
-
 REJECT_SCHEMA = pa.schema(
     [
         ("rule", pa.string()),
@@ -63,13 +48,6 @@ REJECT_SCHEMA = pa.schema(
         ("stays", pa.string()),
     ]
 )
-
-
-class Cleaned(NamedTuple):
-    """A batch of the length it had, and for the positions in it that shall go, why."""
-
-    batch: Batch
-    rejects: Mapping[int, Reject] = {}
 
 
 def origins(file: str, lines: Sequence[int | None], offsets: Sequence[int | None] | None = None) -> pa.StructArray:

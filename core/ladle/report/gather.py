@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..store import read_json
@@ -21,7 +19,7 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
     lock, outcome = run.lock, run.outcome
     told = {entry["name"]: entry for entry in outcome["stages"]}
     stages = [_stage(locked, told[locked["name"]], store) for locked in lock["stages"] if locked["name"] in told]
-    trained = [_training(stage, lock, store) for stage in stages if stage["kind"] == "train"]
+    trained = [_training(stage, store) for stage in stages if stage["kind"] == "train"]
     return {
         "run": outcome,
         "lock": lock,
@@ -53,7 +51,7 @@ def _stage(locked: dict[str, Any], told: dict[str, Any], store: Store) -> dict[s
     }
 
 
-def _training(stage: dict[str, Any], lock: dict[str, Any], store: Store) -> dict[str, Any]:
+def _training(stage: dict[str, Any], store: Store) -> dict[str, Any]:
     folder = store.folder(stage["key"])
     metrics = read_json(folder / "metrics.json")
     details = read_json(folder / "details.json")
@@ -61,7 +59,6 @@ def _training(stage: dict[str, Any], lock: dict[str, Any], store: Store) -> dict
     splits = [split for split in _SPLITS if split in metrics]
     measured = splits[0] if splits else None
     found = details.get(measured, {}) if measured else {}
-    mistakes = found.get("mistakes", [])
     return {
         **stage,
         "headline": _headline(metrics, measured),
@@ -72,7 +69,7 @@ def _training(stage: dict[str, Any], lock: dict[str, Any], store: Store) -> dict
         "evaluations": _curves(history, "epoch", lambda name: name.startswith("eval_") and name != "eval_rows"),
         "measured": measured,
         "tables": found.get("tables", {}),
-        "mistakes": _with_rows(mistakes, stage, lock, store),
+        "mistakes": found.get("mistakes", []),
     }
 
 
@@ -113,36 +110,3 @@ def _curves(history: list[dict[str, Any]], over: str, wanted: Any) -> dict[str, 
     if len(curves) == 2 and over == "step":
         curves.pop("loss")
     return curves
-
-
-def _with_rows(
-    mistakes: list[dict[str, Any]], stage: dict[str, Any], lock: dict[str, Any], store: Store
-) -> list[dict[str, Any]]:
-    """Mistakes with the row as its source gave it, where the trainer saw only numbers made from it."""
-    ids = {mistake["row"].get("_id") for mistake in mistakes if set(mistake["row"]) <= {"_id"}}
-    originals = _rows_of(ids, _sources(stage["name"], lock, store)) if ids else {}
-    return [
-        mistake
-        | {"row": {n: v for n, v in (originals.get(mistake["row"].get("_id")) or mistake["row"]).items() if n != "_id"}}
-        for mistake in mistakes
-    ]
-
-
-def _sources(name: str, lock: dict[str, Any], store: Store) -> list[Path]:
-    """The folders of the sources that a stage's rows come from."""
-    stages = {stage["name"]: stage for stage in lock["stages"]}
-    stage = stages[name]
-    if stage["kind"] == "source":
-        return [store.folder(stage["key"])]
-    return [folder for inner in stage["inputs"] for folder in _sources(inner, lock, store)]
-
-
-def _rows_of(ids: Iterable[Any], folders: list[Path]) -> dict[str, dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    from ..rows import ID, Rows
-
-    wanted = pa.array(sorted(filter(None, ids)), pa.string())
-    batches = Rows.of_stages(folders).batches("arrow")
-    return {row[ID]: row for batch in batches for row in batch.filter(pc.is_in(batch[ID], wanted)).to_pylist()}

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from ..components import DataSource
-from ..rows import BATCH_ROWS, ID, ORIGIN, SPLIT, SYSTEM, Reject, arrow_type, build_batch, origins, row_texts
+from ..rejects import Reject
+from ..rows import BATCH_ROWS, ID, ORIGIN, SPLIT, SYSTEM, arrow_type, build_batch, origins, row_texts
 from .derived import OtherData
 from .work import Outcome, Rejects, RowSink, Work
 

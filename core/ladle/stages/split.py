@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..recipe.model import Split
-from ..rows import ID, ORIGIN, SPLIT, SYSTEM, Reject, Rows, as_json, columns_of, row_texts
+from ..rejects import Reject
+from ..rows import ID, ORIGIN, SPLIT, SYSTEM, Rows, as_json, columns_of, row_texts
 from .work import Outcome, Rejects, RowSink, Work
 
 _NAMES = ("train", "validation", "test")

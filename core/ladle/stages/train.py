@@ -58,15 +58,16 @@ def _setting(work: Work) -> Setting:
     trainer = work.stage.component
     assert isinstance(trainer, Trainer)
     start, start_key = _start(work, trainer)
-    data = [stage.key for stage in work.stage.inputs if stage.kind != "train"]
+    data_sets = work.stage.data_sets
     return Setting(
         name=work.stage.name,
-        data=work.rows(),
+        data=work.rows_of(data_sets[trainer.data]),
+        data_sets={name: work.rows_of(stages) for name, stages in data_sets.items()},
         start=start,
         seed=work.recipe.seed,
         device=(device := choose_device(trainer.device)),
         precision=choose_precision(trainer.precision, device),
-        keys={"data": digest(data), "start": start_key},
+        keys={"data": digest([stage.key for stage in data_sets[trainer.data]]), "start": start_key},
         store=work.store,
         events=work.events,
     )

@@ -14,13 +14,11 @@ import pyarrow.compute as pc
 from ..columns import Columns
 from ..components import RowWork
 from ..registry import PluginError
+from ..rejects import Batch, Cleaned, Reject
 from ..rows import (
     ID,
     ORIGIN,
     SYSTEM,
-    Batch,
-    Cleaned,
-    Reject,
     Rows,
     arrow_type,
     as_json,

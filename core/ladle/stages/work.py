@@ -14,7 +14,8 @@ import pyarrow as pa
 from ..errors import Problem, StageError
 from ..events import Events
 from ..graph import Stage
-from ..rows import REJECT_SCHEMA, Reject, Rows
+from ..rejects import Reject
+from ..rows import REJECT_SCHEMA, Rows
 from ..store import Store, write_json
 
 if TYPE_CHECKING:
@@ -49,7 +50,11 @@ class Work:
 
     def rows(self) -> Rows:
         """The rows of all inputs."""
-        return Rows.of_stages(self.store.folder(s.key) for s in self.stage.inputs if s.kind != "train")
+        return self.rows_of(self.stage.inputs)
+
+    def rows_of(self, stages: Iterable[Stage]) -> Rows:
+        """The rows of some of the inputs."""
+        return Rows.of_stages(self.store.folder(stage.key) for stage in stages)
 
     def rows_in(self) -> int:
         """How many rows the inputs have given out."""

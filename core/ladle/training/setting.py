@@ -28,6 +28,7 @@ class Setting:
         *,
         name: str,
         data: Rows,
+        data_sets: Mapping[str, Rows],
         start: Path | None,
         seed: int,
         device: str,
@@ -39,7 +40,9 @@ class Setting:
         self.name = name
         """The stage's."""
         self.data = data
-        """The rows, as a stream."""
+        """The rows of the data set to train on, as a stream."""
+        self.data_sets = data_sets
+        """The rows of every data set that the trainer or a technique names, by its name in the recipe."""
         self.start = start
         """The folder of the model to start from."""
         self.seed = seed
