@@ -53,7 +53,8 @@ class Bench:
         self.tokenizer = AutoTokenizer.from_pretrained(self.start)
         labelled = next(s for s in reversed(untrained.lock["stages"]) if s["kind"] == "label")
         rows_of = Rows.of_stages([self.runs.store.folder(labelled["key"])])
-        self.train, self.test = (self._tokenised(rows_of.of_split(split)) for split in ("train", "test"))
+        self.train = self._tokenised(rows_of.of_split("train"))
+        self.test = self._tokenised(rows_of.of_split("test")) if test else None
 
     def _data(self, rows: int | None) -> Path:
         whole = RECIPE.parent / "data" / "movie-reviews.tsv"
@@ -161,7 +162,7 @@ def as_users_meet_them(bench: Bench, rounds: int, epochs: int) -> None:
     """Rows per second and test accuracy of ladle's defaults and of the Trainer's."""
     ratios = []
     collate = DataCollatorWithPadding(bench.tokenizer)
-    bench.train, bench.test = (part.remove_columns("length") for part in (bench.train, bench.test))
+    bench.train = bench.train.remove_columns("length")
     for number in range(rounds):
         seed = number + 1
         metrics = bench.recipe(epochs, seed=seed).outcome["metrics"]["sentiment"]

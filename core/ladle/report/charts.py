@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup, escape
 
-WIDTH, HEIGHT = 440, 220
-LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 36
+WIDTH, HEIGHT = 300, 170
+LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 34
 _TICKS = 5
 
 Points = Sequence[tuple[float, float | None]]
 
 
-def line_chart(series: Mapping[str, Points], x_label: str) -> Markup:
+def line_chart(series: Mapping[str, Points], x_label: str, legend: bool = True) -> Markup:
     """One line for each of `series`, by name; a point without a finite value is left out."""
     known = {name: [(x, y) for x, y in points if y is not None and math.isfinite(y)] for name, points in series.items()}
     known = {name: points for name, points in known.items() if points}
@@ -40,7 +40,7 @@ def line_chart(series: Mapping[str, Points], x_label: str) -> Markup:
         parts.append(f'<polyline class="line c{number % 6}" points="{path}"/>')
         if len(points) <= 30:
             parts += [f'<circle class="dot c{number % 6}" cx="{across(x)}" cy="{up(y)}" r="2.5"/>' for x, y in points]
-    return Markup("".join([*parts, "</svg>"]) + _legend(list(known)))  # names are escaped
+    return Markup("".join([*parts, "</svg>"]) + (_legend(list(known)) if legend else ""))  # names are escaped
 
 
 def ticks(low: float, high: float) -> list[float]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..store import read_json
+from .charts import Points
 
 if TYPE_CHECKING:
     from ..runs import Run
     from ..store import Store
 
-_HEADLINES = ("accuracy", "rmse", "loss")  # the first of these that a trainer measures stands at the top
 _SPLITS = ("test", "validation")
+_OTHER_NAMES = {"grad_norm": "norm of the gradient"}
 
 
 def gather(run: Run, store: Store) -> dict[str, Any]:
@@ -61,22 +62,28 @@ def _training(stage: dict[str, Any], store: Store) -> dict[str, Any]:
     found = details.get(measured, {}) if measured else {}
     return {
         **stage,
-        "headline": _headline(metrics, measured),
+        "headline": _headline(metrics, stage["options"].get("choose_by"), measured),
         "splits": {split: int(metrics[split]["rows"]) for split in splits},
         "metrics": _metrics(metrics, splits),
         "training": metrics["training"],
-        "losses": _curves(history, "step", lambda name: name == "loss" or name.startswith("loss/")),
-        "evaluations": _curves(history, "epoch", lambda name: name.startswith("eval_") and name != "eval_rows"),
+        "losses": _losses(history),
+        "charts": _charts(history),
         "measured": measured,
         "tables": found.get("tables", {}),
-        "mistakes": found.get("mistakes", []),
+        "mistakes": [_without_id(mistake) for mistake in found.get("mistakes", [])],
     }
 
 
-def _headline(metrics: dict[str, Any], split: str | None) -> dict[str, Any] | None:
-    name = next((name for name in _HEADLINES if split and name in metrics[split]), None)
-    if split is None or name is None:
+def _without_id(mistake: dict[str, Any]) -> dict[str, Any]:
+    return mistake | {"row": {name: value for name, value in mistake["row"].items() if name != "_id"}}
+
+
+def _headline(metrics: dict[str, Any], chosen: str | None, split: str | None) -> dict[str, Any] | None:
+    """The metric that chose the model; where that is the loss, the first that the trainer names beside it."""
+    names = [name for name in metrics[split] if name != "rows"] if split else []
+    if split is None or not names:
         return None
+    name = min(names, key=lambda name: (name == "loss", name != chosen))
     return {
         "name": name,
         "value": metrics[split][name],
@@ -100,13 +107,31 @@ def _metrics(metrics: dict[str, Any], splits: list[str]) -> list[dict[str, Any]]
     ]
 
 
-def _curves(history: list[dict[str, Any]], over: str, wanted: Any) -> dict[str, list[tuple[float, float]]]:
-    """The points of each curve; the loss itself is left out where it is its only term."""
-    curves: dict[str, list[tuple[float, float]]] = {}
-    for entry in history:
-        for name, value in entry.items():
-            if wanted(name):
-                curves.setdefault(name.removeprefix("eval_").removeprefix("loss/"), []).append((entry[over], value))
-    if len(curves) == 2 and over == "step":
-        curves.pop("loss")
-    return curves
+def _losses(history: list[dict[str, Any]]) -> dict[str, Points]:
+    """The curve of each term of the loss, and of their sum where there are several."""
+    curves = _curves(history, "step")
+    terms = {name.removeprefix("loss/"): points for name, points in curves.items() if name.startswith("loss/")}
+    if len(terms) == 1 or "loss" not in curves:
+        return terms
+    return {"sum" if terms else "loss": curves["loss"], **terms}
+
+
+def _charts(history: list[dict[str, Any]]) -> list[tuple[str, str, Points]]:
+    """Title, axis and points of whatever else was logged more than once: each has a scale of its own."""
+    evaluations = [
+        (f"{name.removeprefix('eval_').replace('_', ' ')}, validation", "epoch", points)
+        for name, points in _curves(history, "epoch").items()
+        if name.startswith("eval_") and name != "eval_rows"
+    ]
+    others = [
+        (_OTHER_NAMES.get(name, name.replace("_", " ")), "step", points)
+        for name, points in _curves(history, "step").items()
+        if not name.startswith(("eval_", "loss", "train_")) and name not in ("step", "epoch", "total_flos")
+    ]
+    return [chart for chart in evaluations + others if len(chart[2]) > 1]
+
+
+def _curves(history: list[dict[str, Any]], over: str) -> dict[str, Points]:
+    """The points of everything that was logged, by name."""
+    names = dict.fromkeys(name for entry in history for name, value in entry.items() if isinstance(value, int | float))
+    return {name: [(entry[over], entry[name]) for entry in history if name in entry] for name in names}

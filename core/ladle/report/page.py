@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from .charts import line_chart
 from .gather import gather
+from .legible import differences, visible
 
 if TYPE_CHECKING:
     from ..runs import Run
@@ -27,11 +28,17 @@ def render(run: Run, store: Store) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_legible,
     )
     environment.filters |= {"count": count, "figure": figure, "seconds": seconds, "moment": moment, "shown": shown}
-    environment.globals |= {"line_chart": line_chart}
+    environment.globals |= {"line_chart": line_chart, "differences": differences}
     style = Markup((_HERE / "style.css").read_text(encoding="utf-8"))
     return environment.get_template("report.html.jinja").render(style=style, **gather(run, store))
+
+
+def _legible(value: Any) -> Any:
+    """What goes into the page, with what cannot be seen spelt out."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def count(number: float) -> str:
@@ -40,12 +47,12 @@ def count(number: float) -> str:
 
 
 def figure(number: Any) -> str:
-    """A measured number with four significant digits or so."""
+    """A measured number with as many digits as are worth reading."""
     if isinstance(number, bool) or not isinstance(number, int | float):
         return str(number)
     if isinstance(number, int) or abs(number) >= 1000:
         return f"{number:,.0f}"
-    return f"{number:.4f}" if abs(number) < 10 else f"{number:.1f}"
+    return f"{number:.4f}" if abs(number) < 10 else f"{number:.2f}"
 
 
 def seconds(number: float) -> str:
