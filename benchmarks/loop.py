@@ -183,8 +183,8 @@ def as_users_meet_them(bench: Bench, rounds: int, epochs: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["batches", "defaults"])
-    parser.add_argument("--rounds", type=int, default=15, help="rounds of `batches`")
-    parser.add_argument("--steps", type=int, default=12, help="steps in a round of `batches`")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds of `batches`")
+    parser.add_argument("--steps", type=int, default=30, help="steps in a round of `batches`")
     parser.add_argument("--epochs", type=int, default=1, help="epochs of `defaults`")
     parser.add_argument("--repeats", type=int, default=1, help="rounds of `defaults`")
     parser.add_argument("--rows", type=int, help="use only the first reviews")

@@ -81,6 +81,7 @@ class Columns(Mapping[str, ColumnType]):
             raise OptionError(
                 f"no column `{name}` at this point",
                 option=option,
+                item=name,
                 help=self._hints.get(name) or did_you_mean(name, list(self._types), "the columns here are"),
                 code="missing-column",
             )
@@ -91,6 +92,7 @@ class Columns(Mapping[str, ColumnType]):
             raise OptionError(
                 f"column `{name}` holds {found}, expected {' or '.join(types)}",
                 option=option,
+                item=name,
                 help='convert it first (`use = "convert"`), or name another column',
                 code="column-type",
             )

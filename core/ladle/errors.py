@@ -76,11 +76,17 @@ class StageError(LadleError):
 
 
 class OptionError(ValueError):
-    """Raised by a component about its own options: `option` names the key at fault, `help` the remedy."""
+    """Raised by a component about its own options: `option` names the key at fault, `help` the remedy.
 
-    def __init__(self, message: str, *, option: str | None = None, help: str = "", code: str = "option") -> None:
+    Where the option is a list of texts, `item` is the one of them that is wrong.
+    """
+
+    def __init__(
+        self, message: str, *, option: str | None = None, item: str = "", help: str = "", code: str = "option"
+    ) -> None:
         super().__init__(message)
         self.option = option
+        self.item = item
         self.help = help
         self.code = code
 

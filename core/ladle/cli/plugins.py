@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from typing import Any
 
 import click
 
-from ..registry import Offer, PluginError, installed
+from ..errors import Problem, RecipeError, did_you_mean
+from ..registry import CALLED, Offer, PluginError, installed
 from .options import as_json, echo_json
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @as_json
-def command(as_json: bool) -> None:
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
     """List the installed plugins and the components they offer."""
+    if ctx.invoked_subcommand is not None:
+        return
     registry = installed()
     listed: list[dict[str, Any]] = [
         {
@@ -41,3 +47,69 @@ def _component(offer: Offer) -> dict[str, Any]:
     except PluginError as error:
         summary = str(error)
     return {"use": offer.use, "kind": offer.kind, "summary": summary}
+
+
+@command.command()
+@click.argument("component")
+@as_json
+def show(component: str, as_json: bool) -> None:
+    """Show what COMPONENT does, and its options."""
+    package, _, name = component.rpartition(":")
+    offers = installed().offers
+    found = [_described(o) for o in offers if o.use == name and package in ("", o.plugin.name)]
+    if not found:
+        help = did_you_mean(name, [offer.use for offer in offers], "there are")
+        raise RecipeError(Problem("unknown-use", f"no plugin offers `{component}`", help))
+    if as_json:
+        echo_json(found)
+        return
+    for described in found:
+        click.echo(
+            f"{described['use']}: {CALLED[described['kind']]} of {described['plugin']}\n\n{described['about']}\n"
+        )
+        for option in described["options"]:
+            needed = "needed" if option["needed"] else f"default {json.dumps(option['default'], ensure_ascii=False)}"
+            click.echo(click.style(option["name"], bold=True) + f"  {option['type']}, {needed}")
+            if option["description"]:
+                click.echo(click.wrap_text(option["description"], 100, "    ", "    "))
+
+
+def _described(offer: Offer) -> dict[str, Any]:
+    try:
+        component = offer.load()
+    except PluginError as error:
+        raise RecipeError(Problem("plugin", str(error), "see `ladle plugins`")) from None
+    schema = component.model_json_schema()
+    needed = schema.get("required", ())
+    return {
+        "use": offer.use,
+        "kind": offer.kind,
+        "plugin": offer.plugin.name,
+        "about": inspect.getdoc(component) or "",
+        "options": [
+            {
+                "name": name,
+                "type": _type_of(about, schema.get("$defs", {})),
+                "needed": name in needed,
+                "default": about.get("default"),
+                "description": about.get("description", ""),
+            }
+            for name, about in schema.get("properties", {}).items()
+        ],
+    }
+
+
+def _type_of(about: dict[str, Any], parts: dict[str, Any]) -> str:
+    """A JSON schema in a few words."""
+    if "$ref" in about:
+        about = parts[about["$ref"].rpartition("/")[2]]
+    if "anyOf" in about:
+        return " or ".join(_type_of(choice, parts) for choice in about["anyOf"] if choice.get("type") != "null")
+    if "enum" in about or "const" in about:
+        return " | ".join(json.dumps(value) for value in about.get("enum", [about.get("const")]))
+    if about.get("type") == "array":
+        return f"list of {_type_of(about.get('items', {}), parts)}"
+    if about.get("type") == "object" and (properties := about.get("properties")):
+        return f"{{ {', '.join(properties)} }}"
+    words = {"string": "text", "object": "table", "integer": "whole number", "boolean": "true or false"}
+    return words.get(about.get("type", "any value"), about.get("type", "any value"))

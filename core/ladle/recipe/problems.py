@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import OptionError, Problem, Span, did_you_mean
+from ..errors import OptionError, Problem, Span, did_you_mean, nearest
 from .spans import Path, Place, find_places
 
 _TYPES = {
@@ -87,7 +88,17 @@ class Problems:
     def add_option_error(self, error: OptionError, at: Path) -> None:
         """Note what a component says of its own options."""
         option = error.option if error.option is not None or (*at, "use") not in self.places else "use"
-        self.add(error.code, str(error), error.help, at if option is None else (*at, option), "value")
+        place = at if option is None else (*at, option)
+        self.add(error.code, str(error), error.help, self._item(place, error.item) or place, "value")
+
+    def _item(self, place: Path, item: str) -> Path | None:
+        """The path of an item of the list of texts at `place`."""
+        number = 0
+        while found := self.places.get((*place, number)):
+            if item and self.text[slice(*found.value)].strip("\"'") == item:
+                return (*place, number)
+            number += 1
+        return None
 
     def add_plugin_error(self, error: Exception, use: str, at: Path) -> None:
         """Note that a component fails where it has only been asked about its options."""
@@ -118,7 +129,9 @@ class Problems:
             elif isinstance(cause := context.get("error"), OptionError):
                 self.add_option_error(cause, place)
             elif kind == "literal_error":
-                self.add("value", f"{_show(detail['input'])} is not one of {context['expected']}", "", place, "value")
+                near = nearest(str(detail["input"]), re.findall(r"'([^']*)'", context["expected"]))
+                help = f"did you mean `{near}`?" if near else ""
+                self.add("value", f"{_show(detail['input'])} is not one of {context['expected']}", help, place, "value")
             elif kind in _TYPES:
                 expected.setdefault(place, []).append(_TYPES[kind])
             elif kind in _BOUNDS:

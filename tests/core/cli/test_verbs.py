@@ -225,6 +225,19 @@ def test_plugins_are_listed_with_what_they_offer(ladle, install):
     assert "  clean      shout                  Write a text column in capitals.\n" in told.out
 
 
+def test_a_component_is_shown_with_its_options(ladle):
+    [shown] = ladle("plugins", "show", "ladle-toys:shout", "--json").json
+    assert (shown["use"], shown["kind"], shown["plugin"]) == ("shout", "clean", "ladle-toys")
+    assert [option["name"] for option in shown["options"]] == ["column"]
+    said = ladle("plugins", "show", "shout").out
+    assert "shout: cleaner of ladle-toys" in said
+    assert "column  text" in said
+    answer = ladle("plugins", "show", "shoot")
+    assert answer.code == 2
+    assert "no plugin offers `shoot`" in answer.err
+    assert "did you mean `shout`?" in answer.err
+
+
 def test_a_plugin_has_verbs_of_its_own(ladle, folder):
     assert ladle("greet", "world") == (0, "hello world\n", "")
     answer = ladle("lost")
