@@ -114,9 +114,9 @@ def test_columns_that_could_not_be_checked_before_are_checked_on_the_rows(work):
     with pytest.raises(StageError) as caught:
         work('peeks = false\n[data.r.split]\nby = ["txt"]\n')
     assert str(caught.value) == (
-        "recipe.toml:6:6: error: no column `txt` at this point\n"
+        "recipe.toml:6:7: error: no column `txt` at this point\n"
         '  6 | by = ["txt"]\n'
-        "    |      ^^^^^^^\n"
+        "    |       ^^^^^\n"
         "  help: did you mean `text`?"
     )
 

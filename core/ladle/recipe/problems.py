@@ -25,6 +25,7 @@ _TYPES = {
     "is_instance_of": "a path in quotes",  # no other option has a class without a form in TOML
 }
 _BOUNDS = {
+    "finite_number": "a finite number",
     "greater_than": "more than {gt}",
     "greater_than_equal": "at least {ge}",
     "less_than": "less than {lt}",
@@ -129,7 +130,8 @@ class Problems:
             elif isinstance(cause := context.get("error"), OptionError):
                 self.add_option_error(cause, place)
             elif kind == "literal_error":
-                near = nearest(str(detail["input"]), re.findall(r"'([^']*)'", context["expected"]))
+                given, allowed = str(detail["input"]), re.findall(r"'([^']*)'", context["expected"])
+                near = nearest(given, allowed) if len(given) > 3 else None  # who writes "gpu" does not mean "cpu"
                 help = f"did you mean `{near}`?" if near else ""
                 self.add("value", f"{_show(detail['input'])} is not one of {context['expected']}", help, place, "value")
             elif kind in _TYPES:

@@ -27,7 +27,8 @@ def choose_device(wish: str) -> str:
         return next(name for name, is_there in present.items() if is_there)
     if not present[wish]:
         there = ", ".join(name for name, is_there in present.items() if is_there)
-        raise OptionError(f"this machine has no {wish}", option="device", help=f"there is: {there}", code="device")
+        help = f'write device = "auto", or one that is there: {there}'
+        raise OptionError(f"this machine has no {wish}", option="device", help=help, code="device")
     return wish
 
 

@@ -46,7 +46,7 @@ class TextClassification(Classification):
 
     @functools.cached_property
     def _tokenizer(self) -> PreTrainedTokenizerBase:
-        from .text_start import tokenizer_from
+        from ladle.training import tokenizer_from
 
         return tokenizer_from(self.setting.start)
 
@@ -61,9 +61,9 @@ class TextClassification(Classification):
         return classifier_from(self.setting.start, self.labels, self.head, self._tokenizer.pad_token_id)
 
     def dataset(self, split: str) -> Dataset:
-        from .text_start import longest
+        from ladle.training import token_limit
 
-        limit = longest(self.setting.model, self._tokenizer, self.max_length)
+        limit = token_limit(self.setting.model, self._tokenizer, self.max_length)
         prepare = functools.partial(self._tokenise, split=split, limit=limit)
         return self.prepared(split, "tokenising", {"column": self.column, "limit": limit}, prepare)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,79 +11,17 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForSequenceClassification,
-    AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 
 from ladle import OptionError
+from ladle.training import loading
 
 from .text_model import PooledClassifier, PooledClassifierConfig
 
 _LOCAL = {"local_files_only": True, "trust_remote_code": False}
 _POOLING = {"mean": "mean", "mean_tokens": "mean", "cls": "first", "cls_token": "first"}
-_NO_LIMIT = 10**9  # tokenisers say "as long as you like" with 10**30
-_LONG = 512  # tokens, for a model whose positions have no end and that says nothing of its own
-
-
-@contextmanager
-def _loading(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise OptionError(
-            f"the model in {folder} cannot be loaded: {first}",
-            option="model",
-            help="name a folder in Hugging Face layout (config.json, model.safetensors, tokenizer.json)",
-        ) from error
-
-
-def tokenizer_from(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokeniser in `folder`, with a token to pad with. Raises OptionError if there is none."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **_LOCAL)
-    except Exception as error:  # it has no type of its own for any of what can go wrong
-        raise _no_tokenizer(folder) from error
-    if len(tokenizer) <= len(tokenizer.all_special_tokens) or not tokenizer.is_fast:
-        raise _no_tokenizer(folder)  # of a folder without one, AutoTokenizer makes one that knows no word
-    if tokenizer.pad_token_id is None:  # decoders seldom have one; the mask hides it
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
-    return tokenizer
-
-
-def _no_tokenizer(folder: Path) -> OptionError:
-    return OptionError(
-        f"the model in {folder} has no tokeniser that can be read",
-        option="model",
-        help="name a folder with a tokenizer.json, as `tokenizer.save_pretrained` writes it",
-    )
-
-
-def longest(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, wanted: int | None) -> int:
-    """How many tokens of a text are read. Raises OptionError if more are wanted than the model has positions for."""
-    positions = _positions(model)
-    if wanted is None:
-        known = [limit for limit in (positions, tokenizer.model_max_length) if limit is not None and limit < _NO_LIMIT]
-        return min(known, default=_LONG)
-    if positions is not None and wanted > positions:
-        raise OptionError(
-            f"the model reads at most {positions} tokens of a text, not {wanted}",
-            option="max_length",
-            help=f"write at most {positions}, or leave the option out",
-        )
-    return wanted
-
-
-def _positions(model: Any) -> int | None:
-    """How many tokens the model has positions for; None if there is no end to them."""
-    base = model.base_model
-    count = getattr(base.config, "max_position_embeddings", None)
-    table = getattr(getattr(base, "embeddings", None), "position_embeddings", None)
-    if table is None or table.padding_idx is None:
-        return count
-    return count - table.padding_idx - 1  # RoBERTa and its kin count from behind the place of padding
 
 
 def labels_of(folder: Path) -> list[str]:
@@ -99,7 +35,7 @@ def _labels_of(config: PreTrainedConfig) -> list[str]:
 
 
 def _config_of(folder: Path, **names: Any) -> PreTrainedConfig:
-    with _loading(folder):
+    with loading(folder):
         return AutoConfig.from_pretrained(folder, **_LOCAL, **names)
 
 
@@ -135,7 +71,7 @@ def _with_own_head(folder: Path, padding: int, names: dict[str, Any]) -> PreTrai
     if config.pad_token_id is None:
         config.pad_token_id = padding
     base = _load(AutoModel, folder)
-    with _loading(folder):
+    with loading(folder):
         model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, trust_remote_code=False)
     model.base_model.load_state_dict(base.state_dict(), strict=False)  # not every architecture has the same pooler
     return model
@@ -143,7 +79,7 @@ def _with_own_head(folder: Path, padding: int, names: dict[str, Any]) -> PreTrai
 
 def _load(auto_class: Any, folder: Path) -> PreTrainedModel:
     """All weights in `folder`, from safetensors. Raises OptionError if some of the model's are not there."""
-    with _loading(folder):
+    with loading(folder):
         model, found = auto_class.from_pretrained(
             folder,
             dtype=torch.float32,

@@ -96,4 +96,5 @@ def _slopes(values: np.ndarray, borders: np.ndarray) -> np.ndarray:
     import numpy as np
 
     inside = np.clip(values, borders[0], borders[-1])
-    return np.clip((inside[:, None] - borders[:-1]) / np.diff(borders), 0, 1)
+    with np.errstate(over="ignore"):  # a bin may be next to nothing wide: beyond it is 1 all the same
+        return np.clip((inside[:, None] - borders[:-1]) / np.diff(borders), 0, 1)

@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel
 
 from ladle import OptionError
+from ladle.training import choose_device, loading, token_limit, tokenizer_from
 
 from . import sbert
-
-_FALLBACK_LENGTH = 512  # tokens, for a model whose positions have no end and that says nothing of its own
 
 
 class Encoder:
@@ -37,10 +36,10 @@ class Encoder:
         device: str = "auto",
     ) -> None:
         self.pooling = sbert.pooling_of(folder) if pooling == "auto" else pooling
-        self.device = _device(device)
+        self.device = torch.device(choose_device(device))
         self.tokenizer, self.model = _load(folder)
         self.model.to(self.device).eval()
-        self.max_length = _length(max_length, folder, self.tokenizer, self.model)
+        self.max_length = token_limit(self.model, self.tokenizer, max_length, sbert.max_length_of(folder))
         self.normalise = normalise
         self.bfloat16 = precision == "bfloat16" or (
             precision == "auto" and self.device.type == "cuda" and torch.cuda.is_bf16_supported()
@@ -95,8 +94,8 @@ class Encoder:
 
 
 def _load(folder: Path) -> tuple[Any, Any]:
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    tokenizer = tokenizer_from(folder)
+    with loading(folder):
         model, loaded = AutoModel.from_pretrained(
             folder,
             dtype=torch.float32,
@@ -105,12 +104,6 @@ def _load(folder: Path) -> tuple[Any, Any]:
             trust_remote_code=False,
             output_loading_info=True,
         )
-    except (OSError, ValueError) as error:
-        raise OptionError(
-            f"the model in {folder} cannot be loaded: {str(error).strip().partition(chr(10))[0]}", option="model"
-        ) from error
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what AutoTokenizer makes of a folder without one
-        raise OptionError(f"the model in {folder} has no tokeniser (tokenizer.json)", option="model")
     if missing := sorted(key for key in loaded["missing_keys"] if "pooler" not in key):  # the pooler is not used here
         raise OptionError(
             f"the model in {folder} lacks {len(missing)} of its weights, such as {missing[0]}",
@@ -118,37 +111,3 @@ def _load(folder: Path) -> tuple[Any, Any]:
             help="name a model whose weights belong to the architecture in its config.json",
         )
     return tokenizer, model.get_encoder() if model.config.is_encoder_decoder else model
-
-
-def _device(name: str) -> torch.device:
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        name = next(kind for kind, found in there.items() if found)
-    if not there[name]:
-        raise OptionError(f"there is no {name} device here", option="device", help='write device = "auto"')
-    return torch.device(name)
-
-
-def _length(wanted: int | None, folder: Path, tokenizer: Any, model: Any) -> int:
-    """How many tokens of a text are read. Raises OptionError if more are wanted than the model has positions for."""
-    positions = _positions(model)
-    if wanted is None:
-        limits = (sbert.max_length_of(folder), positions, tokenizer.model_max_length)
-        known = [limit for limit in limits if limit is not None and limit < 10**9]  # 10**30 is how tokenisers say none
-        return min(known, default=_FALLBACK_LENGTH)
-    if positions is not None and wanted > positions:
-        raise OptionError(
-            f"the model reads at most {positions} tokens of a text, not {wanted}",
-            option="max_length",
-            help=f"write at most {positions}, or leave the option out",
-        )
-    return wanted
-
-
-def _positions(model: Any) -> int | None:
-    """How many tokens the model has positions for; None if there is no end to them."""
-    count = getattr(model.config, "max_position_embeddings", None)
-    table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
-    if table is None or table.padding_idx is None:
-        return count
-    return count - table.padding_idx - 1  # RoBERTa and its kin count from behind the place of padding

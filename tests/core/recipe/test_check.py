@@ -39,9 +39,9 @@ def test_columns_that_are_not_there_or_of_another_type(message):
     assert (
         found
         == """
-recipe.toml:7:6: error: no column `txt` at this point
+recipe.toml:7:7: error: no column `txt` at this point
   7 | by = ["txt"]
-    |      ^^^^^^^
+    |       ^^^^^
   help: did you mean `text`?
 recipe.toml:11:10: error: no column `length` at this point
   11 | column = "length"

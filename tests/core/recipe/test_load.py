@@ -278,7 +278,8 @@ recipe.toml:21:14: error: 0 is out of range: expected more than 0
 recipe.toml:22:12: error: "sine" is not one of 'linear', 'cosine' or 'constant'
   22 | schedule = "sine"
      |            ^^^^^^
-recipe.toml:23:10: error: nan is out of range: expected less than 1
+  help: did you mean `cosine`?
+recipe.toml:23:10: error: nan is out of range: expected a finite number
   23 | warmup = nan
      |          ^^^
 """

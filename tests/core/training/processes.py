@@ -43,7 +43,10 @@ def main(folder: Path, batch_size: int, accumulate: int) -> None:
     )
     loop.train()
     if os.environ.get("RANK", "0") == "0":
-        print("norms", setting.notes["gradient norms"])
+        print("norms", setting.notes["gradient norms"], flush=True)
+    if torch.distributed.is_initialized():  # gloo may abort where its threads outlive the process
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

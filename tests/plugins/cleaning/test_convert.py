@@ -150,8 +150,8 @@ def test_numbers_survive_the_way_through_text(numbers):
 def test_what_is_read_as_a_number_python_reads_alike(text):
     (number,), (integer,) = converted([text], "number"), converted([text], "integer")
     if number is not None:
-        assert number == float(text)
+        assert number == float(text.strip())
     if integer is not None:
-        assert integer == float(text)
+        assert integer == float(text.strip())
     if text.strip().isascii() and text.strip().isdigit():
-        assert integer == int(text)
+        assert integer == int(text.strip())

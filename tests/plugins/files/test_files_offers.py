@@ -5,22 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
-from ladle import registry
-
-SOURCES = ["csv", "json", "jsonl", "parquet", "text"]
-WRITERS = ["csv", "json", "jsonl", "parquet"]
-
-
-@pytest.mark.parametrize(("kind", "use"), [("source", u) for u in SOURCES] + [("write", u) for u in WRITERS])
-def test_recipes_find_the_component_and_its_documentation(kind, use):
-    offer = registry.installed().find(kind, f"ladle-files:{use}")
-    component = offer.load()
-    assert component.summary()
-    assert all(field.description for field in component.model_fields.values())
-    assert component.model_json_schema()["properties"]["path"]["type"] == "string"
-
 
 def test_components_load_and_texts_are_looked_into_without_heavy_imports(write):
     write("a.csv", "n,text\n1,x\n")

@@ -214,9 +214,10 @@ def test_a_device_that_is_not_there_is_refused(tiny_bert, rows_of, monkeypatch):
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(OptionError, match="there is no cuda device here") as raised:
+    with pytest.raises(OptionError, match="this machine has no cuda") as raised:
         vectors(embedding(tiny_bert, device="cuda"), rows_of(["a cat"]))
-    assert (raised.value.option, raised.value.help) == ("device", 'write device = "auto"')
+    assert raised.value.option == "device"
+    assert raised.value.help.startswith('write device = "auto"')
 
 
 def test_the_model_of_a_stage_is_refused_before_any_work():

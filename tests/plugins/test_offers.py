@@ -1,0 +1,32 @@
+"""What every plugin of ours offers: found by recipes, documented, and light to load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from ladle.registry import installed
+
+OFFERS = [offer for offer in installed().offers if offer.plugin.name.startswith("ladle-")]
+
+
+@pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: f"{offer.kind} {offer.use}")
+def test_recipes_find_the_component_and_its_documentation(offer):
+    component = installed().find(offer.kind, f"{offer.plugin.name}:{offer.use}").load()
+    assert component.summary().endswith((".", ";"))
+    assert all(field.description for field in component.model_fields.values())
+    assert component.model_json_schema()["properties"]
+
+
+def test_components_load_without_heavy_imports():
+    code = """
+import sys
+from ladle.registry import installed
+assert len([offer.load() for offer in installed().offers if offer.plugin.name.startswith("ladle-")]) > 20
+heavy = {"numpy", "pyarrow", "polars", "pandas", "torch", "transformers", "datasets", "sklearn", "scipy"}
+sys.exit(", ".join(heavy & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
