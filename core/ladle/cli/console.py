@@ -73,14 +73,15 @@ class Console:
         self.counts[name] = self.counts.get(name, 0) + event.get("advance", 0)
         total = event.get("total")
         done = f"{self.counts[name]:,}{f' of {total:,}' if total else ''} {event['unit']}"
+        note = self.notes.get(event["stage"], "") if event["unit"] == "steps" else ""
         if self.bars:
             if name not in self.tasks:
                 self.tasks[name] = self.bars.add_task(name, total=total, done="", note="")
-            note = self.notes.get(event["stage"], "") if event.get("unit") == "steps" else self._speed(name)
+            note = note or self._speed(name)
             self.bars.update(self.tasks[name], completed=self.counts[name], done=done, note=note)
         elif time.monotonic() - self.told > _QUIET:
             self.told = time.monotonic()
-            self._say(f"  {name}: {done} {self.notes.get(event['stage'], '')}".rstrip())
+            self._say(f"  {name}: {done} {note}".rstrip())
 
     def _speed(self, name: str) -> str:
         assert self.bars is not None

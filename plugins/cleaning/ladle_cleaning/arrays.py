@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ladle import OptionError
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -21,16 +19,19 @@ def positions(mask: pa.Array) -> list[int]:
     return pc.indices_nonzero(mask).to_pylist()
 
 
-def as_text(column: pa.Array, name: str) -> pa.Array:
-    """A column that is to be text: as it is, or made so if it holds no value at all or a dictionary of texts."""
+def plain(column: pa.Array) -> pa.Array:
+    """A column with its values in place, where it held numbers that stand for them (Arrow's dictionaries)."""
     import pyarrow as pa
 
-    if is_text(column):
-        return column
-    try:
-        return column.cast(pa.string())
-    except pa.ArrowNotImplementedError:
-        raise OptionError(f"column `{name}` holds {column.type}, expected text", code="column-type") from None
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def as_text(column: pa.Array) -> pa.Array:
+    """A text column, or one without any value, as texts."""
+    import pyarrow as pa
+
+    column = plain(column)
+    return column if is_text(column) else column.cast(pa.string())
 
 
 def is_text(column: pa.Array) -> bool:

@@ -10,8 +10,8 @@ from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from ladle import Cleaner, Columns, OptionError, Reads
 
-from .arrays import is_text, positions
-from .values import check_value, shown
+from .arrays import is_text, plain, positions
+from .values import check_value, held, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,7 +93,7 @@ class Filter(Cleaner):
 
         from ladle import Cleaned, Reject
 
-        column = batch[self.column]
+        column = plain(batch[self.column])
         absent = pc.is_null(column, nan_is_null=True)
         rejects: dict[int, Reject] = {}
         if self.missing == "drop":
@@ -121,11 +121,10 @@ class Filter(Cleaner):
             unlike = pa.array([not re.search(self.matches, text or "") for text in column.to_pylist()], pa.bool_())
             yield Judgement("matches", unlike, name, column, f"which {shown(self.matches)} does not match")
         if self.one_of:
-            others = pc.invert(pc.is_in(column, value_set=pa.array(self.one_of).cast(column.type)))
+            others = pc.invert(_among(column, self.one_of))
             yield Judgement("is", others, name, column, "which is not among the values that stay")
         if self.none_of:
-            named = pc.is_in(column, value_set=pa.array(self.none_of).cast(column.type))
-            yield Judgement("is_not", named, name, column, "which is among the values that go")
+            yield Judgement("is_not", _among(column, self.none_of), name, column, "which is among the values that go")
 
 
 class Judgement(NamedTuple):
@@ -139,6 +138,15 @@ class Judgement(NamedTuple):
 
     def reason(self, row: int) -> str:
         return f"{self.what} is {shown(self.values[row].as_py())}, {self.verdict}"
+
+
+def _among(column: pa.Array, values: Values) -> pa.Array:
+    """Which of a column's values are among `values`, of which those do not count that it cannot hold."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    known = [scalar.as_py() for value in values if (scalar := held(value, column.type)) is not None]
+    return pc.is_in(column, value_set=pa.array(known, column.type))
 
 
 def _lengths(column: pa.Array) -> pa.Array:

@@ -99,7 +99,7 @@ class Convert(Cleaner):
         for name, type_ in self.types.items():
             before = batch[name]
             if found[name] in ("text", "any"):
-                before = unmarked(as_text(before, name), self.markers)
+                before = unmarked(as_text(before), self.markers)
             after = self._converted(before, type_)
             if self.invalid == "reject":
                 for row in positions(pc.and_(pc.is_valid(before), pc.is_null(after))):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ladle import Cleaner, Columns, Reads
 
-from .arrays import collapsed, is_text, quoted
+from .arrays import collapsed, is_text, plain, quoted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -83,6 +83,7 @@ class Deduplicate(Cleaner):
     def _comparable(self, column: pa.Array) -> pa.Array:
         import pyarrow.compute as pc
 
+        column = plain(column)
         if not is_text(column):
             return column
         if self.ignore_case:

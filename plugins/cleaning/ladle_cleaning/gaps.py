@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 
 from ladle import Cleaner, Columns, OptionError
 
-from .arrays import is_text, positions, quoted, unmarked
-from .values import check_value, fits
+from .arrays import is_text, plain, positions, quoted, unmarked
+from .values import check_value, fits, held, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -94,15 +94,15 @@ class Missing(Cleaner):
     def _learnt(self, train: Rows, name: str) -> Any:
         import pyarrow as pa
 
-        values = train.select([name]).table()[name]
-        present = pa.chunked_array([_filled(self._with_nulls(chunk)) for chunk in values.chunks], values.type)
-        if not len(present):
+        present = [_filled(self._with_nulls(batch[name])) for batch in train.select([name]).batches("arrow")]
+        if not any(map(len, present)):
             raise OptionError(
                 f"column `{name}` has no value in the train split, so it has no {self.strategy} value",
                 option="columns",
                 help='name the columns to fill, or drop this one before (`use = "select"`)',
             )
-        learnt = _median(present) if self.strategy == "median" else _most_frequent(present)
+        values = pa.chunked_array(present)
+        learnt = _median(values) if self.strategy == "median" else _most_frequent(values)
         value = learnt.as_py()
         return value if isinstance(value, str | bool | int | float) else learnt.cast(pa.string()).as_py()
 
@@ -134,14 +134,22 @@ class Missing(Cleaner):
             if name not in fillings:  # at prediction rows may have columns that training had not
                 continue
             column = self._with_nulls(batch[name])
-            filling = pa.scalar(fillings[name])
-            type_ = filling.type if pa.types.is_null(column.type) else column.type
-            filled = pc.if_else(_gaps(column), filling.cast(type_), column.cast(type_))
-            batch = with_column(batch, name, filled)
+            if pa.types.is_null(column.type):
+                column = column.cast(pa.scalar(fillings[name]).type)
+            filling = held(fillings[name], column.type)
+            if filling is None:
+                raise OptionError(
+                    f"column `{name}` holds {column.type}, which has no place for {shown(fillings[name])}",
+                    option="strategy" if self.learns else "value",
+                    help='give a value that fits, or convert the column first (`use = "convert"`)',
+                    code="value-type",
+                )
+            batch = with_column(batch, name, pc.if_else(_gaps(column), filling, column))
         return batch
 
     def _with_nulls(self, column: pa.Array) -> pa.Array:
         """The column with null where a text stands for a missing value."""
+        column = plain(column)
         return unmarked(column, self.markers) if is_text(column) else column
 
 
@@ -161,10 +169,11 @@ def _median(values: pa.ChunkedArray) -> pa.Scalar:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_floating(values.type):
+        return pc.quantile(values.cast(pa.float64()), 0.5, interpolation="midpoint")[0]
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.uint8())
-    middle = "midpoint" if pa.types.is_floating(values.type) else "lower"
-    return pc.quantile(values, 0.5, interpolation=middle)[0]
+    return pc.quantile(values, 0.5, interpolation="lower")[0]
 
 
 def _most_frequent(values: pa.ChunkedArray) -> pa.Scalar:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ladle import Cleaned
 
 LINE_ENDS = r"\r\n|[\r\x0b\x0c\x1c-\x1e\x{85}\x{2028}\x{2029}]"  # what Python's str.splitlines splits at
-CONTROL = r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x{84}\x{86}-\x{9f}]"
+CONTROL = r"\x00-\x08\x0e-\x1b\x1f\x7f-\x{84}\x{86}-\x{9f}"
 JOINERS = r"\x{200c}\x{200d}"
-ZERO_WIDTH = r"\x{ad}\x{180e}\x{200b}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{feff}"
+NO_WIDTH = r"\x{ad}\x{180e}\x{200b}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{feff}"
 
 
 class Normalise(Cleaner):
@@ -35,19 +35,19 @@ class Normalise(Cleaner):
         description="Unicode normal form: NFC writes each letter with its accents in one way, NFKC also replaces "
         "look-alikes (ligatures, full-width letters, superscripts), none leaves characters alone.",
     )
-    control: bool = Field(default=True, description="Remove control characters, line ends and tabs aside.")
-    zero_width: Literal["remove", "keep-joiners", "keep"] = Field(
+    invisible: Literal["remove", "keep-joiners", "keep"] = Field(
         default="keep-joiners",
-        description="Remove characters without width (byte order marks, zero-width spaces, soft hyphens, direction "
-        "marks); `keep-joiners` spares the two joiners that emoji, Persian and Indian scripts are spelt with.",
+        description="What cannot be seen: control characters (line ends and tabs aside) and characters without width "
+        "(byte order marks, zero-width spaces, soft hyphens, direction marks). `remove` takes it all away, "
+        "`keep-joiners` spares the two joiners that emoji, Persian and Indian scripts need, `keep` leaves everything.",
     )
     lower: bool = Field(default=False, description="Write everything in lower case.")
     space: Literal["collapse", "keep-lines", "keep"] = Field(
         default="collapse",
         description="White space: `collapse` makes every run of it one space; `keep-lines` does so inside lines, "
-        "and leaves line ends and at most one blank line in a row; `keep` leaves it.",
+        "and leaves line ends and at most one blank line in a row; both remove it at the ends of the text. `keep` "
+        "leaves it.",
     )
-    strip: bool = Field(default=True, description="Remove white space at both ends of the text.")
     empty: Literal["keep", "drop", "null"] = Field(
         default="keep", description="What happens to a text that ends up empty: it stays, its row goes, or it is null."
     )
@@ -70,7 +70,7 @@ class Normalise(Cleaner):
 
         rejects = {}
         for name in self._names(columns_of(batch.schema)):
-            texts = self._normalised(as_text(batch[name], name))
+            texts = self._normalised(as_text(batch[name]))
             empty = pc.equal(texts, "")
             if self.empty == "null":
                 texts = pc.if_else(empty, pa.scalar(None, texts.type), texts)
@@ -84,10 +84,8 @@ class Normalise(Cleaner):
         import pyarrow.compute as pc
 
         texts = pc.replace_substring_regex(texts, LINE_ENDS, "\n")
-        if self.control:
-            texts = pc.replace_substring_regex(texts, CONTROL, "")
-        if self.zero_width != "keep":
-            removed = ZERO_WIDTH + (JOINERS if self.zero_width == "remove" else "")
+        if self.invisible != "keep":
+            removed = CONTROL + NO_WIDTH + (JOINERS if self.invisible == "remove" else "")
             texts = pc.replace_substring_regex(texts, f"[{removed}]", "")
         texts = self._in_unicode_form(texts)
         if self.lower:
@@ -103,9 +101,11 @@ class Normalise(Cleaner):
     def _spaced(self, texts: pa.Array) -> pa.Array:
         import pyarrow.compute as pc
 
+        if self.space == "keep":
+            return texts
         if self.space == "collapse":
             texts = collapsed(texts)
-        if self.space == "keep-lines":
+        else:
             for run, one in ((r"[\t\x1f\p{Zs}]+", " "), (" ?\n ?", "\n"), ("\n{3,}", "\n\n")):
                 texts = pc.replace_substring_regex(texts, run, one)
-        return pc.utf8_trim_whitespace(texts) if self.strip else texts
+        return pc.utf8_trim_whitespace(texts)

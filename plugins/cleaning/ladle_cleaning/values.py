@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from ladle import OptionError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _CLASSES: dict[str, tuple[type, ...]] = {
     "text": (str,),
@@ -31,6 +36,20 @@ def check_value(value: object, column: str, type_: str, *, option: str) -> None:
             help=f"give a value of type {type_}, or name another column",
             code="value-type",
         )
+
+
+def held(value: object, type_: pa.DataType) -> pa.Scalar | None:
+    """The value as a column of this Arrow type holds it; None if it cannot: 300 is no 8-bit integer."""
+    import pyarrow as pa
+
+    try:
+        if pa.types.is_decimal(type_):
+            return pa.scalar(Decimal(str(value)), type_)
+        if pa.types.is_integer(type_) or pa.types.is_floating(type_):
+            return pa.scalar(value, type_)
+        return pa.scalar(value).cast(type_)
+    except (pa.ArrowInvalid, OverflowError):
+        return None
 
 
 def shown(value: object) -> str:

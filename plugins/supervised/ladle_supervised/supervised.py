@@ -70,7 +70,7 @@ class Supervised(Trainer):
 
         notes = Notes()
         out = None
-        with self.setting.progress(doing, self.setting.splits[split]) as done:
+        with self.setting.progress(f"{doing} ({split})", self.setting.splits[split]) as done:
             for batch in self.setting.data.of_split(split).batches("arrow"):
                 rows, columns = batch.num_rows, {"_id": batch["_id"]}
                 if has_target:

@@ -1,17 +1,22 @@
-"""Rows for cleaners in a real file, and cleaners at work on them as the core puts them to work."""
+"""Rows for cleaners in a real file, cleaners at work on them as the core puts them to work, and whole recipes."""
 
 from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from ladle import Cleaned, Columns, OptionError, Reject, Rows
+from ladle import Cleaned, Columns, DataSource, InputPath, OptionError, Reject, Rows, origins
+from ladle.recipe import load
+from ladle.registry import Offer, Plugin, Registry, installed
 from ladle.rows import ORIGIN_TYPE, SYSTEM, arrow_type, column_type
+from ladle.runner import run
+from ladle.runs import Run, Runs
 
 
 class Outcome(NamedTuple):
@@ -90,3 +95,60 @@ def refused():
         return error["ctx"]["error"]
 
     return error_of
+
+
+class Lines(DataSource):
+    """Rows of a file of JSON lines, each with where it came from."""
+
+    path: InputPath
+
+    def peek(self):
+        return {"text": "text", "stars": "text", "split": "text"}
+
+    def read(self):
+        offset = 0
+        for number, line in enumerate(self.path.read_bytes().splitlines(keepends=True), 1):
+            try:
+                values = {name: pa.array([value], pa.string()) for name, value in json.loads(line).items()}
+                yield pa.record_batch(values | {"_origin": origins(self.path.name, [number], [offset])})
+            except ValueError:
+                yield Reject("json", "this is no JSON", self.path.name, number, offset, line.rstrip())
+            offset += len(line)
+
+
+class Done(NamedTuple):
+    """A finished run, and its stages by name."""
+
+    run: Run
+    runs: Runs
+
+    @property
+    def stages(self) -> dict[str, dict[str, Any]]:
+        return {stage["name"]: stage for stage in self.run.outcome["stages"]}
+
+    def folder(self, stage: str) -> Path:
+        return self.runs.store.folder(next(s["key"] for s in self.run.lock["stages"] if s["name"] == stage))
+
+    def kept(self, stage: str) -> list[dict[str, Any]]:
+        return list(Rows.of_stages([self.folder(stage)]))
+
+    def rejects(self, stage: str) -> list[dict[str, Any]]:
+        with pa.OSFile(str(self.folder(stage) / "rejects.arrow")) as file, pa.ipc.open_stream(file) as reader:
+            return reader.read_all().to_pylist()
+
+
+@pytest.fixture
+def run_recipe(tmp_path):
+    """Run a recipe with these tables on the data set `reviews`, read from lines of JSON."""
+
+    def run_recipe(lines: list[str], tables: str) -> Done:
+        (tmp_path / "reviews.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        recipe = tmp_path / "recipe.toml"
+        recipe.write_text('[data.reviews.source]\nuse = "lines"\npath = "reviews.jsonl"\n' + tables, encoding="utf-8")
+        plugins = [plugin for plugin in installed().plugins if plugin.name in ("ladle", "ladle-cleaning")]
+        offers = [offer for offer in installed().offers if offer.plugin in plugins]
+        registry = Registry(plugins, [*offers, Offer("lines", "source", Plugin("ladle", "1"), Lines)])
+        runs = Runs(tmp_path / "runs")
+        return Done(run(load(recipe, registry)[0], runs), runs)
+
+    return run_recipe

@@ -38,10 +38,22 @@ def test_a_word_or_phrase_gives_the_label_of_its_rule(label):
         ("größe", True),
         ("größer", False),
         ("«größe»", True),
+        ("एक हिन्दी फिल्म", True),
+        ("हिन्दी। ", True),
+        ("हिन्दीभाषी", False),
+        ("हिन", True),
+        ("हिना", False),  # a vowel sign goes on with the word
+        ("cafe", True),
+        ("cafe\u0301", False),
+        ("e\u0301cafe", False),
+        ("\u0301cafe", False),
+        ("\U0001e944cafe", False),
+        ("→ cafe", True),
+        ("→cafe", True),
     ],
 )
 def test_words_are_whole_words_in_any_alphabet(label, text, found):
-    labeler = keywords({"label": "yes", "any": ["refund", "money back", "größe"]})
+    labeler = keywords({"label": "yes", "any": ["refund", "money back", "größe", "हिन", "हिन्दी", "cafe"]})
     assert label(labeler, text=[text]) == ["yes" if found else None]
 
 
