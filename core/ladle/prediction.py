@@ -72,7 +72,8 @@ class Predictor:
         while at:
             way.append(self.locked[at])
             at = next(iter(self.locked[at]["inputs"]), None)
-        needed = set(self.stage["reads"]) - {getattr(self.trainer, "target", None)}
+        target = {getattr(self.trainer, "target", None)}
+        needed = set(self.stage["reads"]) - target
         steps: list[dict[str, Any]] = []
         for locked in way:
             makes_some = needed & set(locked.get("writes", ()))
@@ -80,6 +81,7 @@ class Predictor:
                 steps.insert(0, locked)
                 needed |= set(locked["reads"])
         types: dict[str, str] = next((locked["columns"] for locked in reversed(way) if locked.get("columns")), {})
+        needed -= target  # a cleaner may read it in training, and finds it empty here
         self.needed = sorted(needed & set(types)) if types else sorted(needed)
         return steps, types
 

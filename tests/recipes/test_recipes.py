@@ -80,3 +80,14 @@ def test_sentiment_trains_the_layers_above_the_frozen_ones(try_recipe):
     assert training["trainable_parameters"] < training["parameters"] / 3
     [answer] = Predictor(done)([{"text": "A quiet film that stays with you for days."}])
     assert answer["label"] in ("negative", "positive")
+
+
+@pytest.mark.slow
+def test_rows_to_predict_need_no_target_even_where_a_cleaner_reads_it(tmp_path):
+    shutil.copytree(RECIPES / "data", tmp_path / "data")
+    text = (RECIPES / "quickstart.toml").read_text()
+    text = text.replace('clean = [{ use = "deduplicate" }', 'clean = [{ use = "normalise" }, { use = "deduplicate" }')
+    (tmp_path / "recipe.toml").write_text(f"{text}epochs = 1\n")
+    done = run(load(tmp_path / "recipe.toml")[0], Runs(tmp_path / "runs"))
+    [answer] = Predictor(done)([{"age": 79, "gender": " female ", "income": 60_000}])
+    assert answer["label"] in ("no", "yes")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,6 +98,19 @@ def test_labels_that_are_there_stay_unless_they_are_overwritten(label):
     assert label(keywords(REFUND, overwrite=True), **given_columns) == ["refund", "refund", None]
 
 
+@pytest.mark.parametrize("type_", [pa.large_string(), pa.dictionary(pa.int32(), pa.string())], ids=str)
+def test_texts_and_labels_may_be_of_other_arrow_types(label, type_):
+    columns = {"text": ["refund", "refund", None], "label": ["mine", None, None]}
+    typed = {name: pa.array(values).cast(type_) for name, values in columns.items()}
+    assert label(keywords(REFUND), **typed) == ["mine", "refund", None]
+
+
+def test_columns_without_any_value_give_no_label_but_take_one(label):
+    assert label(keywords(REFUND, default="other"), text=pa.nulls(2)) == [None, None]
+    assert label(keywords(REFUND), text=["refund"], label=pa.nulls(1)) == ["refund"]
+    assert label(keywords(REFUND), text=pa.array([], pa.string())) == []
+
+
 def test_other_columns_may_be_read_and_written(label):
     assert label(keywords(REFUND, column="body", into="topic"), body=["refund"]) == ["refund"]
 
@@ -106,15 +120,9 @@ def test_other_columns_may_be_read_and_written(label):
     text=st.text(st.sampled_from("abAB .,é1_-\n"), max_size=40),
 )
 def test_a_word_is_found_just_where_it_stands_alone(words, text):
-    [found] = keywords({"label": "yes", "any": words}, ignore_case=False).labels(pa_array([text])).to_pylist()
+    [found] = keywords({"label": "yes", "any": words}, ignore_case=False).labels(pa.array([text])).to_pylist()
     pieces = re.split(r"\W+", text)
     assert (found == "yes") == any(word in pieces for word in words)
-
-
-def pa_array(values):
-    import pyarrow as pa
-
-    return pa.array(values, pa.string())
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,15 @@ def test_a_number_in_no_range_has_no_label(label):
     ]
 
 
-@pytest.mark.parametrize("type_", [pa.int8(), pa.int64(), pa.float32(), pa.bool_()])
+@pytest.mark.parametrize("type_", [pa.int8(), pa.uint64(), pa.float32(), pa.bool_(), pa.decimal128(22, 2)])
 def test_numbers_of_every_type_are_read(label, type_):
     labeler = ranges({"label": "low", "at_most": 0.5}, {"label": "high", "above": 0.5})
     assert label(labeler, n=pa.array([0, 1, None]).cast(type_)) == ["low", "high", None]
+
+
+def test_a_column_without_any_number_gives_no_label(label):
+    assert label(ranges(CHILD, OLD), n=pa.nulls(2)) == [None, None]
+    assert label(ranges(CHILD, OLD), n=pa.array([], pa.int64())) == []
 
 
 def test_labels_that_are_there_stay_unless_they_are_overwritten(label):
