@@ -27,7 +27,13 @@ def test_run_and_check(script, recipe):
 def test_an_interrupt_is_exit_code_130_and_a_run_that_goes_on(folder, recipe, environment, script):
     path = recipe('[[data.r.clean]]\nuse = "slow"\nflag = "flag"\n')
     command = [Path(sys.executable).with_name("ladle"), "run", path]
-    child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+    )
     while not (folder / "flag").exists():
         assert child.poll() is None
         time.sleep(0.02)
