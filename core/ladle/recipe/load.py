@@ -51,8 +51,8 @@ def _read(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        near = nearest(path.name, [p.name for p in path.parent.glob("*.toml")]) if path.parent.is_dir() else None
-        help = f"did you mean {path.with_name(near)}?" if near else ""
+        near = nearest(path.stem, [p.stem for p in path.parent.glob("*.toml")]) if path.parent.is_dir() else None
+        help = f"did you mean {path.with_name(f'{near}.toml')}?" if near else ""
         raise RecipeError(Problem("no-recipe", f"no such recipe: {path}", help)) from None
     except UnicodeDecodeError as error:
         raise RecipeError(

@@ -32,7 +32,8 @@ def test_an_interrupt_is_exit_code_130_and_a_run_that_goes_on(folder, recipe, en
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+        # what runs in the background ignores the signal, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     while not (folder / "flag").exists():
         assert child.poll() is None
