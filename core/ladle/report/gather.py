@@ -39,7 +39,7 @@ def _stage(locked: dict[str, Any], told: dict[str, Any], store: Store) -> dict[s
         **locked,
         **{name: told[name] for name in ("status", "rows_in", "rows_out", "rejects")},
         "seconds": outcome["seconds"],
-        "options": {name: value for name, value in locked["options"].items() if value not in (None, [], {}, "")},
+        "options": {name: value for name, value in locked["options"].items() if value not in (None, [], {})},
         "columns": locked.get("columns") or {},
         "splits": details.get("splits", {}),
         "labels": details.get("labels", {}),
@@ -119,7 +119,7 @@ def _losses(history: list[dict[str, Any]]) -> dict[str, Points]:
 def _charts(history: list[dict[str, Any]]) -> list[tuple[str, str, Points]]:
     """Title, axis and points of whatever else was logged more than once: each has a scale of its own."""
     evaluations = [
-        (f"{name.removeprefix('eval_').replace('_', ' ')}, validation", "epoch", points)
+        (f"{name.removeprefix('eval_')}, validation", "epoch", points)
         for name, points in _curves(history, "epoch").items()
         if name.startswith("eval_") and name != "eval_rows"
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,12 +53,16 @@ def figure(number: Any) -> str:
         return str(number)
     if isinstance(number, int) or abs(number) >= 1000:
         return f"{number:,.0f}"
+    if 0 < abs(number) < 0.001:
+        return f"{number:.3g}"
     return f"{number:.4f}" if abs(number) < 10 else f"{number:.2f}"
 
 
 def seconds(number: float) -> str:
     """A time as a person says it."""
-    if number < 60:
+    if number < 0.05:
+        return "< 0.1 s"
+    if number < 59.95:
         return f"{number:.1f} s"
     minutes, rest = divmod(round(number), 60)
     hours, minutes = divmod(minutes, 60)
@@ -78,4 +83,6 @@ def shown(value: Any) -> str:
         return f"{{ {', '.join(said)} }}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(shown(inner) for inner in value) + "]"
+    if isinstance(value, str) and not value.strip():
+        return json.dumps(value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)

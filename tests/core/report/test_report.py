@@ -7,13 +7,15 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from ladle.report import write_report
 from ladle.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, line_chart
 
 DROP = '[[data.r.clean]]\nuse = "drop"\nword = "row 1"\n'
 NASTY = '<script>alert(1)</script><img src="http://evil.example/x.png"></td> & "quoted"'
-ALONE = {"meta", "br", "circle", "line", "polyline"}
+ALONE = {"meta", "br", "circle", "line", "polyline", "wbr"}
 
 
 class Page(HTMLParser):
@@ -165,6 +167,30 @@ def test_changes_are_marked_and_what_cannot_be_seen_is_spelt_out(folder, work, p
     assert [tag for tag, _ in seen.tags].count("mark") > 1
 
 
+def test_links_lead_to_what_a_stage_did(trained, page):
+    seen = page(trained(CLASSES))
+    places = [attributes["id"] for _, attributes in seen.tags if "id" in attributes]
+    assert places == [attributes["href"].removeprefix("#") for tag, attributes in seen.tags if tag == "a"]
+    assert places == ["r.source", "mood"]
+
+
+def test_blank_options_can_be_told_from_none(trained, page):
+    seen = page(trained(CLASSES, options={"delimiter": "\t", "quote": "", "missing": ["", "?"], "start": None}))
+    assert 'delimiter "\\t"' in seen.text
+    assert 'quote ""' in seen.text
+    assert 'missing ["", ?]' in seen.text
+    assert "start" not in seen.text
+
+
+def test_columns_of_the_overview_are_there_if_a_stage_fills_them(work, page):
+    def columns(recipe: str) -> list[str]:
+        return re.findall(r"rejects|changes", page(work(recipe)).text.partition("rows out")[2].partition("time")[0])
+
+    assert columns("") == []
+    assert columns(DROP) == ["rejects"]
+    assert columns('[[data.r.clean]]\nuse = "shout"\n') == ["changes"]
+
+
 def test_labels_are_shown_with_their_shares(work, page):
     seen = page(work('[[data.r.label]]\nuse = "bands"\nbands = [{ below = 10, label = "few" }]\n'))
     assert "few 10 25.0 %" in seen.text
@@ -178,7 +204,7 @@ def test_the_time_of_a_reused_stage_is_that_of_its_work(work, page):
     (folder / "outcome.json").write_text(json.dumps(outcome | {"seconds": 75.0}))
     again = work(DROP + "# a comment")
     assert again.outcome["stages"][1]["status"] == "reused"
-    assert "1 min 15 s before" in page(again).text
+    assert "1 min 15 s done before" in page(again).text
 
 
 def test_a_run_without_training_says_nothing_of_it(work, page):
@@ -238,7 +264,7 @@ def test_twenty_classes_are_all_there(trained, page):
     seen = page(
         trained(CLASSES, {"test": {"tables": {"confusion": {"labels": labels, "counts": counts}}, "mistakes": []}})
     )
-    cells = [attributes for tag, attributes in seen.tags if tag == "td" and "--share" in attributes.get("style", "")]
+    cells = [attributes for tag, attributes in seen.tags if tag == "td" and "--shade" in attributes.get("style", "")]
     assert len(cells) == 400
     assert [cell["class"].split()[0] for cell in cells].count("right") == 20
     for words in ("1,000", "1,399", *labels):
@@ -260,13 +286,41 @@ def test_mistakes_are_escaped_whole_and_without_the_core_s_own_columns(trained, 
         {"row": {"_id": "3c", "age": 39, "job": "clerk"}, "truth": "good", "predicted": "bad", "probability": 0.55},
     ]
     seen = page(trained(CLASSES, {"test": {"tables": {}, "mistakes": mistakes}}))
-    for words in (NASTY, "98.8 %", "END", "age 39", "job clerk"):
+    for words in (NASTY, "98.8 %", long, "age 39", "job clerk"):
         assert words in seen.text
     assert "_id" not in seen.text
     assert "1a" not in seen.text
 
 
+@pytest.mark.parametrize(
+    ("row", "columns"),
+    [
+        ({}, "truth predicted"),
+        ({"age": 66}, "age truth predicted"),
+        ({"age": 66, "job": "clerk"}, "row truth predicted"),
+    ],
+)
+def test_mistakes_have_the_columns_that_their_rows_have(trained, page, row, columns):
+    mistakes = [{"row": {"_id": "1a"} | row, "truth": 134720.0, "predicted": 0.000431}]
+    seen = page(trained(CLASSES, {"test": {"tables": {}, "mistakes": mistakes}}))
+    assert f"test split that were missed by most. {columns} " in seen.text
+    assert "134,720 0.000431" in seen.text
+
+
+def test_long_texts_are_clipped_beside_other_columns_too(trained, page):
+    long = "very " * 200 + "END"
+    mistakes = [{"row": {"n": 1, "text": long}, "truth": "bad", "predicted": "good", "probability": 0.6}]
+    seen = page(trained(CLASSES, {"test": {"tables": {}, "mistakes": mistakes}}))
+    assert [attributes for tag, attributes in seen.tags if tag == "details"].count({"class": "text"}) == 1
+    assert "very very… very" in seen.text
+    assert long in seen.text
+
+
 # Curves
+
+
+def test_the_one_term_of_a_loss_is_named(trained, page):
+    assert "Loss in training cross-entropy" in page(trained(CLASSES, history=_logged([3.0, 2.0]))).text
 
 
 def _logged(values, name="loss/cross-entropy", **more):
@@ -283,6 +337,46 @@ def test_points_are_where_their_values_are():
     assert line[0] == (LEFT, HEIGHT - BOTTOM)
     assert line[2] == (WIDTH - RIGHT, TOP)
     assert line[1] == pytest.approx(((LEFT + WIDTH - RIGHT) / 2, TOP + 0.75 * (HEIGHT - TOP - BOTTOM)), abs=0.01)
+
+
+def _ticks(svg: str) -> list[str]:
+    return re.findall(r'<text class="tick"[^>]*>([^<]*)</text>', svg)
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([0.2, 0.7], "0.2 0.3 0.4 0.5 0.6 0.7"),
+        ([-80, 3.0], "-80 -60 -40 -20 0 20"),
+        ([0, 2e-5], "0 5e-6 1e-5 1.5e-5 2e-5"),
+        ([1000, 5000], "1,000 2,000 3,000 4,000 5,000"),
+        ([0, 39_000], "0 10k 20k 30k 40k"),
+        ([0, 43e9], "0 10G 20G 30G 40G 50G"),
+        ([0, 1e30], "0 2e29 4e29 6e29 8e29 1e30"),
+    ],
+)
+def test_the_numbers_of_an_axis_are_round_short_and_around_all_points(values, labels):
+    assert _ticks(line_chart({"a": list(enumerate(values, 1))}, "epoch")) == [*labels.split(), "1", "2", "epoch"]
+
+
+def test_what_does_not_change_is_a_line_in_the_middle():
+    svg = line_chart({"a": [(1, 0.984375), (2, 0.984375)]}, "epoch")
+    assert [y for _, y in _points(svg)[0]] == [(TOP + HEIGHT - BOTTOM) / 2] * 2
+    assert _ticks(svg) == ["0.9844", "1", "2", "epoch"]
+
+
+def test_parts_of_an_epoch_are_told_where_there_is_no_whole_one():
+    assert _ticks(line_chart({"a": [(0.25, 1.0), (0.75, 1.0)]}, "epoch")) == ["1", "0.25", "0.75", "epoch"]
+
+
+@settings(max_examples=200)
+@example([(0, 0.0), (1, 5e-324)])
+@example([(0, 1.0), (1, 1.0000000000000002)])
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(-1e300, 1e300)), min_size=1, max_size=5))
+def test_every_point_is_inside_its_chart(points):
+    for x, y in _points(line_chart({"a": points}, "step"))[0]:
+        assert LEFT <= x <= WIDTH - RIGHT
+        assert TOP - 0.01 <= y <= HEIGHT - BOTTOM + 0.01
 
 
 @pytest.mark.parametrize("gap", [None, float("nan"), float("inf")])
@@ -310,5 +404,6 @@ def test_every_term_and_metric_has_its_curve(trained, page):
 
 def test_a_loss_that_is_one_number_is_drawn_once(trained, page):
     seen = page(trained(CLASSES, history=_logged([3.0, 2.0, 1.0], "loss/loss", loss=2.0)))
+    assert "loss" not in seen.text.partition("Loss in training")[2].partition("step")[0]
     [line] = [attributes["points"].split() for tag, attributes in seen.tags if tag == "polyline"]
     assert len(line) == 3
