@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from .components import Cleaner, DataSource, FeatureExtractor, Labeler, Technique, Trainer, Writer
     from .errors import OptionError
     from .hookspecs import hookimpl
-    from .options import DataName, InputPath, ModelChoice, NotInKey, OutputPath
+    from .options import DataName, InputPath, ModelChoice, NotInKey, OutputPath, Usual
     from .rejects import Cleaned, Reject
     from .rows import Rows, columns_of, origins, with_column
+    from .sample import Sample
 
 __version__ = "0.1.0"
 
@@ -24,9 +25,10 @@ _HOMES = {
     "components": ["Cleaner", "DataSource", "FeatureExtractor", "Labeler", "Technique", "Trainer", "Writer"],
     "errors": ["OptionError"],
     "hookspecs": ["hookimpl"],
-    "options": ["DataName", "InputPath", "ModelChoice", "NotInKey", "OutputPath"],
+    "options": ["DataName", "InputPath", "ModelChoice", "NotInKey", "OutputPath", "Usual"],
     "rejects": ["Cleaned", "Reject"],
     "rows": ["Rows", "columns_of", "origins", "with_column"],
+    "sample": ["Sample"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

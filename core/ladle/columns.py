@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from .errors import OptionError, did_you_mean
 
@@ -119,6 +119,11 @@ class Columns(Mapping[str, ColumnType]):
         `hints` maps names of columns that do not exist here to a remedy ("made later, by …").
         """
         return Columns(self._types, self.known, hints)
+
+    def as_json(self) -> dict[str, Any]:
+        """What a run's lock keeps of them: the columns, if they are known, and the log."""
+        types = dict(self._types) if self.known else None
+        return {"columns": types, "reads": sorted(self.read), "writes": sorted(self.written)}
 
     def _derived(self, types: Mapping[str, ColumnType]) -> Columns:
         derived = Columns(types, self.known, self._hints)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from .arguments import DEFAULT_ARGUMENTS, check_arguments
 from .columns import Changes, Columns, ColumnType, Makes, Reads
-from .options import DataName, DataReference, Input, ModelChoice, NotInKey, OutputPath, marked
+from .options import DataName, DataReference, Input, ModelChoice, NotInKey, OutputPath, Usual, marked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from torch.utils.data import Sampler
 
+    from .errors import OptionError
     from .rejects import Batch, Cleaned, Reject
     from .rows import Row, Rows
+    from .sample import Sample
     from .training.measured import Measured
     from .training.setting import Setting
     from .training.terms import Terms
@@ -88,11 +90,22 @@ class Component(BaseModel):
                         after = after.having(column, found)
         return after
 
+    def doubts(self, sample: Sample) -> Iterator[OptionError]:
+        """Likely mistakes of the recipe, each as the OptionError that it would be if it were sure; told as warnings.
+
+        `sample` are the first rows that this component is given (a technique: those of its trainer), as far as they are
+        known when a recipe is checked; there may be none. Only what takes milliseconds has a place here.
+        """
+        return iter(())
+
 
 class DataSource(Component):
     """Where rows come from."""
 
     kind: ClassVar[str] = "source"
+
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """How the names of files end that this source is for, in lower case, the most usual first; () if it reads none."""
 
     def read(self) -> Iterator[Row | pa.RecordBatch | Reject]:
         """Yield rows (dicts), or record batches for speed, and a Reject for whatever cannot be read.
@@ -103,6 +116,13 @@ class DataSource(Component):
 
     def peek(self) -> Mapping[str, ColumnType] | None:
         """The columns and their types, found without reading everything; None where that is impossible."""
+        return None
+
+    def first_rows(self, count: int) -> Sample | None:
+        """The first `count` rows, typed as `read` gives them; None where that would take more than milliseconds.
+
+        It is asked right after `peek`, so that what `peek` has read need not be read again.
+        """
         return None
 
 
@@ -127,6 +147,15 @@ class RowWork(Component):
     def learns(self) -> bool:
         """Whether this component has a `fit` of its own."""
         return type(self).fit is not RowWork.fit
+
+    @property
+    def is_light(self) -> bool:
+        """Whether the method for one row is quick, imports nothing heavy and touches nothing but the row.
+
+        Then the check tries it on the first rows. A component that works on batches for speed, or in another form, may
+        have that method as well, for this alone.
+        """
+        return False
 
     @property
     def state(self) -> Any:
@@ -262,6 +291,9 @@ class Technique(Training):
         """What other techniques of the stage can no longer have, given its options."""
         return frozenset()
 
+    def check_with(self, trainer: Trainer) -> None:
+        """Raises OptionError if it cannot work with this trainer, as both are set. Imports nothing heavy."""
+
     def model(self, inner: Any) -> torch.nn.Module:
         """The module to train, changed inside but not wrapped."""
         return inner()
@@ -308,21 +340,43 @@ class Trainer(Training):
 
     data: DataName = Field(description="The data set to train on.")
     start: ModelChoice | None = Field(default=None, alias="model", description="Where the model starts.")
-    epochs: float = Field(default=3, ge=0, description="Passes over the train split; 0 measures the model as it is.")
-    batch_size: int = Field(default=32, gt=0, description="Rows in a batch, on each device.")
-    accumulate: int = Field(default=1, gt=0, description="Batches whose gradients make one step.")
-    learning_rate: float = Field(default=2e-5, gt=0, description="Highest learning rate of the schedule.")
+    epochs: Annotated[float, Usual(0.05, 100)] = Field(
+        default=3, ge=0, description="Passes over the train split; 0 measures the model as it is."
+    )
+    batch_size: Annotated[int, Usual(1, 2048, why_high="memory is likely to run out")] = Field(
+        default=32, gt=0, description="Rows in a batch, on each device."
+    )
+    accumulate: Annotated[int, Usual(1, 64)] = Field(
+        default=1, gt=0, description="Batches whose gradients make one step."
+    )
+    auto_batch: bool = Field(
+        default=False,
+        description="Where memory is too small for a batch, halve it and raise `accumulate`, so that a step has as "
+        "many rows as before.",
+    )
+    learning_rate: Annotated[
+        float, Usual(5e-7, 1e-3, "a model hardly learns at such a rate", "training is likely to diverge")
+    ] = Field(default=2e-5, gt=0, description="Highest learning rate of the schedule.")
     schedule: Literal["linear", "cosine", "constant"] = Field(
         default="linear", description="How the learning rate goes on after the warm-up."
     )
-    warmup: float = Field(default=0.1, ge=0, lt=1, description="Share of the steps in which the rate rises from 0.")
-    weight_decay: float = Field(default=0.01, ge=0, description="Decoupled weight decay (AdamW).")
-    clip: float = Field(default=1.0, ge=0, description="Largest norm of a step's gradient; 0 leaves it alone.")
-    early_stopping: int | None = Field(
+    warmup: Annotated[float, Usual(0, 0.5, why_high="the rate still rises when most of the training is over")] = Field(
+        default=0.1, ge=0, lt=1, description="Share of the steps in which the rate rises from 0."
+    )
+    weight_decay: Annotated[float, Usual(0, 0.5, why_high="weights are likely to shrink to nothing")] = Field(
+        default=0.01, ge=0, description="Decoupled weight decay (AdamW)."
+    )
+    clip: Annotated[float, Usual(0.05, 50)] = Field(
+        default=1.0, ge=0, description="Largest norm of a step's gradient; 0 leaves it alone."
+    )
+    early_stopping: Annotated[int | None, Usual(1, 50)] = Field(
         default=None, gt=0, description="Epochs without a better `choose_by` on the validation split before stopping."
     )
     choose_by: str = Field(
         default="loss", description="Validation metric that chooses the best epoch, whose model is kept."
+    )
+    on_divergence: Annotated[Literal["stop", "go-on"], NotInKey()] = Field(
+        default="stop", description="What to do when the loss is no number any more, or grows beyond bounds."
     )
     device: Annotated[Literal["auto", "cuda", "mps", "cpu"], NotInKey()] = Field(
         default="auto", description="Where to train; `auto` takes the best there is."

@@ -11,6 +11,8 @@ EXIT_FAILED = 1  # a stage failed
 EXIT_USAGE = 2  # the recipe or the command line is wrong
 EXIT_INTERRUPTED = 130
 
+TRAINER = -1  # beside the numbers of a stage's techniques
+
 
 @dataclass(frozen=True)
 class Span:
@@ -89,6 +91,8 @@ class OptionError(ValueError):
         self.item = item
         self.help = help
         self.code = code
+        self.component: int | None = None
+        """In a train stage, which of its techniques raised it, counted from 0; or TRAINER."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -32,7 +32,18 @@ class Stage:
     techniques: list[Used] = field(default_factory=list)
     data_sets: dict[str, list[Stage]] = field(default_factory=dict)
     """Of a train stage: the stages whose rows are the data sets that its trainer and techniques name."""
-    key: str = ""
+    parts: dict[str, Any] = field(default_factory=dict)
+    """Everything that can change the outcome, as JSON values."""
+
+    @property
+    def key(self) -> str:
+        """Under which the store keeps the outcome."""
+        return digest(self.parts)
+
+    @property
+    def versions(self) -> list[str]:
+        """The versions of the plugins at work in a train stage."""
+        return [part["version"] for part in (self.parts["component"], *self.parts["techniques"])]
 
     @property
     def title(self) -> str:
@@ -51,7 +62,7 @@ def stages_of(recipe: Recipe, store: Store) -> list[Stage]:
         trained[train_stage.name] = _train_stage(train_stage, recipe, ends, trained)
     stages += trained.values()
     for stage in stages:
-        stage.key = _key(stage, recipe, store)
+        stage.parts = _parts(stage, recipe, store)
     return stages
 
 
@@ -86,7 +97,7 @@ def _train_stage(stage: TrainStage, recipe: Recipe, ends: dict[str, list[Stage]]
     return Stage(stage.name, "train", stage.trainer.use, trainer, inputs, stage.trainer, stage.techniques, data_sets)
 
 
-def _key(stage: Stage, recipe: Recipe, store: Store) -> str:
+def _parts(stage: Stage, recipe: Recipe, store: Store) -> dict[str, Any]:
     parts: dict[str, Any] = {
         "format": FORMAT,
         "stage": stage.kind,
@@ -98,7 +109,7 @@ def _key(stage: Stage, recipe: Recipe, store: Store) -> str:
         parts["techniques"] = [component_key(used, used.component, store) for used in stage.techniques]
     if stage.kind == "source" and stage.used:
         parts["number"] = stage.name.rpartition(".")[2]  # row ids tell the sources of a data set apart
-    return digest(parts)
+    return parts
 
 
 def component_key(used: Used | None, component: BaseModel, store: Store) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Types for options that mean more than their value: files, data sets, models, what leaves the outcome alone."""
+"""Types for options that mean more than their value: files, data sets, models, usual ranges, what no key holds."""
 
 from __future__ import annotations
 
@@ -38,6 +38,20 @@ class Input:
 @dataclass(frozen=True)
 class DataReference:
     """Marks an option that names a data set of the recipe."""
+
+
+@dataclass(frozen=True)
+class Usual:
+    """Marks a number option with the range in which sensible values lie: a recipe that sets another one is warned.
+
+    What sensible people do should never be warned of, and what is a hundred times off always. 0 means "none" wherever
+    an option allows it, and is always usual. `why_low` and `why_high` tell what usually happens beyond the range.
+    """
+
+    low: float
+    high: float
+    why_low: str = ""
+    why_high: str = ""
 
 
 def resolve(path: str, info: ValidationInfo) -> Path:

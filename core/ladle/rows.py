@@ -91,12 +91,16 @@ def column_type(arrow: pa.DataType) -> ColumnType:
     checks: list[tuple[Callable[[pa.DataType], bool], ColumnType]] = [
         (pa.types.is_string, "text"),
         (pa.types.is_large_string, "text"),
+        (pa.types.is_string_view, "text"),
         (pa.types.is_boolean, "boolean"),
         (pa.types.is_integer, "integer"),
         (pa.types.is_floating, "number"),
         (pa.types.is_decimal, "number"),
-        (pa.types.is_temporal, "time"),
+        (pa.types.is_timestamp, "time"),
+        (pa.types.is_date, "time"),
         (pa.types.is_binary, "bytes"),
+        (pa.types.is_large_binary, "bytes"),
+        (pa.types.is_binary_view, "bytes"),
     ]
     for check, name in checks:
         if check(arrow):

@@ -9,11 +9,13 @@ from importlib import import_module
 from typing import Any
 
 from .components import Writer
-from .errors import LadleError, OptionError, Problem, StageError
+from .errors import TRAINER, LadleError, OptionError, Problem, StageError
 from .events import EventLog, Events, Listener
 from .graph import Stage, stages_of
+from .interrupts import at_once, handling
 from .recipe.model import Recipe
 from .recipe.problems import Problems
+from .recipe.spans import Path as TomlPath
 from .registry import PluginError
 from .runs import Run, Runs, link, link_tree
 from .store import STATE, Store, read_json
@@ -38,15 +40,15 @@ def run(recipe: Recipe, runs: Runs, *listeners: Listener) -> Run:
     """
     store = runs.store
     stages = stages_of(recipe, store)
-    if (earlier := runs.same(recipe, stages)) and all(_is_done(stage, store) for stage in stages):
+    if (earlier := runs.same(recipe, stages)) and all(is_done(stage, store) for stage in stages):
         Events(*listeners).emit("nothing-to-do", run=earlier.name)
         return earlier
-    this = runs.begin(recipe, stages)
-    events = Events(EventLog(this.folder / "events.jsonl"), *listeners)
-    return _Execution(recipe, this, store, stages, events).run()
+    with runs.at_work(recipe, stages) as this, handling(at_once):
+        events = Events(EventLog(this.folder / "events.jsonl"), *listeners)
+        return _Execution(recipe, this, store, stages, events).run()
 
 
-def _is_done(stage: Stage, store: Store) -> bool:
+def is_done(stage: Stage, store: Store) -> bool:
     """Whether a stage's outcome is there, and the file that it wrote is still as it was."""
     if not store.holds(stage.key):
         return False
@@ -67,7 +69,14 @@ class _Execution:
         self.started = time.monotonic()
 
     def run(self) -> Run:
-        self.events.emit("run-started", run=self.this.name, recipe=self.recipe.name, stages=len(self.stages))
+        begun = (self.this.folder / "events.jsonl").exists()
+        self.events.emit(
+            "run-resumed" if begun else "run-started",
+            run=self.this.name,
+            recipe=self.recipe.name,
+            stages=len(self.stages),
+            done=sum(is_done(stage, self.store) for stage in self.stages),
+        )
         status = "failed"
         try:
             with warnings.catch_warnings():
@@ -97,7 +106,7 @@ class _Execution:
     def _stage(self, stage: Stage) -> None:
         started = time.monotonic()
         self.events.emit("stage-started", stage=stage.name, kind=stage.kind, use=stage.use)
-        reused = _is_done(stage, self.store)
+        reused = is_done(stage, self.store)
         try:
             if not reused:
                 self._work(stage, started)
@@ -108,6 +117,7 @@ class _Execution:
         seconds = 0.0 if reused else outcome["seconds"]
         entry = _entry(stage, "reused" if reused else "done", seconds, outcome)
         self.done.append(entry)
+        self.this.learn_columns(stage.name, outcome["flow"])
         folder = self.store.folder(stage.key)
         if stage.kind == "train":
             link_tree(folder / "model", self.this.model(stage.name))
@@ -122,10 +132,10 @@ class _Execution:
         module, _, name = _WORKERS[stage.kind].partition(":")
         work_out: Callable[[Work], Any] = getattr(import_module(f".stages.{module}", __package__), name)
         keep = stage.kind == "train"
-        with self.store.making(stage.key, keep, is_stale=lambda: not _is_done(stage, self.store)) as folder:
+        with self.store.making(stage.key, keep, is_stale=lambda: not is_done(stage, self.store)) as folder:
             if folder is None:
                 return  # another run made it while this one waited
-            work = Work(stage, self.recipe, self.store, folder, self.events)
+            work = Work(stage, self.recipe, self.store, folder, self.this.aside(stage.name), self.events)
             try:
                 outcome = work_out(work)
             except (LadleError, KeyboardInterrupt):
@@ -140,8 +150,7 @@ class _Execution:
         if isinstance(error, OptionError):  # what only the rows or the model could show
             problems = Problems(str(self.recipe.path), self.recipe.text)
             problems.index()
-            at = stage.used.at if stage.used else ("data", stage.name.removesuffix(".split"), "split")
-            problems.add_option_error(error, at)
+            problems.add_option_error(error, _place(stage, error))
             return StageError(problems.found)
         if isinstance(error, PluginError):
             return StageError(
@@ -164,6 +173,14 @@ class _Execution:
             "metrics": metrics,
             "report": str(self.this.report) if status == "done" else None,
         }
+
+
+def _place(stage: Stage, error: OptionError) -> TomlPath:
+    """The table of the recipe that an error is about."""
+    if stage.used is None:
+        return ("data", stage.name.removesuffix(".split"), "split")
+    number = error.component
+    return (stage.used if number is None or number == TRAINER else stage.techniques[number]).at
 
 
 def _entry(stage: Stage, status: str, seconds: float, outcome: dict[str, Any]) -> dict[str, Any]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
+from .components import Component
 from .errors import Problem, RecipeError, did_you_mean
 from .graph import Stage
 from .store import Store, read_json, write_json
@@ -19,6 +24,7 @@ from .store import Store, read_json, write_json
 if TYPE_CHECKING:
     from .recipe.model import Recipe
 
+_OUTCOME = "outcome.json"
 _LIBRARIES = ("torch", "transformers", "datasets", "accelerate", "pyarrow", "tokenizers", "safetensors", "numpy")
 
 
@@ -35,12 +41,27 @@ class Run:
     @property
     def outcome(self) -> dict[str, Any]:
         """What `ladle show --json` prints: status, stages, metrics."""
-        return read_json(self.folder / "outcome.json")
+        return read_json(self.folder / _OUTCOME)
 
     @property
     def lock(self) -> dict[str, Any]:
         """What exactly ran: resolved options, keys, versions, seed, hardware."""
         return read_json(self.folder / "lock.json")
+
+    @functools.cached_property
+    def _busy(self) -> FileLock:
+        return FileLock(self.folder / ".busy")
+
+    def claim(self) -> bool:
+        """Begin to work on this run; False if another process does. It ends with `release`, or with the process."""
+        try:
+            self._busy.acquire(blocking=False)
+        except Timeout:
+            return False
+        return True
+
+    def release(self) -> None:
+        self._busy.release()
 
     @property
     def report(self) -> Path:
@@ -48,14 +69,33 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        return (self.folder / "outcome.json").is_file() and self.outcome["status"] == "done"
+        return (self.folder / _OUTCOME).is_file() and self.outcome["status"] == "done"
+
+    def ended(self) -> Run:
+        """This run, if it has ended. Raises RecipeError if it has not."""
+        if not (self.folder / _OUTCOME).is_file():
+            problem = Problem("unfinished", f"the run {self.name} has not ended", "run its recipe again to go on")
+            raise RecipeError(problem)
+        return self
+
+    def learn_columns(self, stage: str, flow: dict[str, Any]) -> None:
+        """Note in the lock what columns a stage has, if only its rows could tell."""
+        lock = self.lock
+        entry = next(entry for entry in lock["stages"] if entry["name"] == stage)
+        if "columns" in entry and entry["columns"] is None:
+            entry |= flow
+            write_json(self.folder / "lock.json", lock)
 
     def save_outcome(self, outcome: dict[str, Any]) -> None:
-        write_json(self.folder / "outcome.json", outcome)
+        write_json(self.folder / _OUTCOME, outcome)
 
     def model(self, stage: str) -> Path:
         """The folder of the model that a train stage made."""
         return self.folder / "models" / stage
+
+    def aside(self, stage: str) -> Path:
+        """The folder of what is worth looking into where a stage has failed."""
+        return self.folder / "failed" / stage
 
     def learnt(self, stage: str) -> Path:
         """The folder with what a data stage has learnt from the train split."""
@@ -91,39 +131,63 @@ class Runs:
 
     def same(self, recipe: Recipe, stages: list[Stage]) -> Run | None:
         """The newest finished run of a recipe of this name and text with the same stages, if there is one."""
-        keys = [stage.key for stage in stages]
-        text = recipe.text.encode()
-        for run in self:
-            lock = run.lock
-            is_same = lock["recipe"] == recipe.name and [locked["key"] for locked in lock["stages"]] == keys
-            if is_same and run.is_finished and (run.folder / "recipe.toml").read_bytes() == text:
-                return run
-        return None
+        return next((run for run in self if self._is_of(run, recipe, stages) and run.is_finished), None)
 
-    def begin(self, recipe: Recipe, stages: list[Stage]) -> Run:
+    def _is_of(self, run: Run, recipe: Recipe, stages: list[Stage]) -> bool:
+        """Whether a run is of a recipe of this name and text with the same stages."""
+        lock = run.lock
+        return (
+            lock["recipe"] == recipe.name
+            and [entry["key"] for entry in lock["stages"]] == [stage.key for stage in stages]
+            and (run.folder / "recipe.toml").read_bytes() == recipe.text.encode()
+        )
+
+    @contextmanager
+    def at_work(self, recipe: Recipe, stages: list[Stage]) -> Iterator[Run]:
+        """A run to work on: the newest of the same stages that was left unfinished, or else a new one.
+
+        While it is worked on, its folder holds a lock, so that no other process takes it up.
+        """
+        for run in self:
+            if self._is_of(run, recipe, stages) and not run.is_finished and run.claim():
+                break
+        else:
+            run = self._begin(recipe, stages)
+            run.claim()
+        try:
+            (run.folder / _OUTCOME).unlink(missing_ok=True)
+            yield run
+        finally:
+            run.release()
+
+    def _begin(self, recipe: Recipe, stages: list[Stage]) -> Run:
         """A new folder for a run of a recipe, with the recipe as read and the lock."""
         self.root.mkdir(parents=True, exist_ok=True)
+        beside = self.root / f".new-{os.getpid()}-{time.time_ns()}"  # moved into place when it is whole
+        beside.mkdir()
+        (beside / "recipe.toml").write_bytes(recipe.text.encode())
+        write_json(beside / "lock.json", lock_of(recipe, stages))
         number = 1
         while True:
             folder = self.root / f"{recipe.name}-{number}"
-            try:
-                folder.mkdir()
-                break
-            except FileExistsError:
-                number += 1
-        (folder / "recipe.toml").write_bytes(recipe.text.encode())
-        write_json(folder / "lock.json", _lock(recipe, stages))
-        return Run(folder)
+            if not folder.exists():
+                try:
+                    beside.rename(folder)
+                    return Run(folder)
+                except OSError:  # another run took the number in this moment
+                    if not folder.exists():
+                        raise
+            number += 1
 
 
-def _lock(recipe: Recipe, stages: list[Stage]) -> dict[str, Any]:
+def lock_of(recipe: Recipe, stages: list[Stage]) -> dict[str, Any]:
     used = {u.offer.plugin.name: u.offer.plugin.version for u in recipe.uses()}
     return {
         "recipe": recipe.name,
         "path": str(recipe.path),
         "started": time.time(),
         "seed": recipe.seed,
-        "stages": [_locked(stage) for stage in stages],
+        "stages": [locked(stage) for stage in stages],
         "plugins": dict(sorted(used.items())),
         "libraries": {name: version for name in _LIBRARIES if (version := _version(name))},
         "python": platform.python_version(),
@@ -131,30 +195,26 @@ def _lock(recipe: Recipe, stages: list[Stage]) -> dict[str, Any]:
     }
 
 
-def _locked(stage: Stage) -> dict[str, Any]:
+def locked(stage: Stage) -> dict[str, Any]:
     """A stage as the lock keeps it: what it was told, what it was made from, what it did to columns."""
-    locked: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "name": stage.name,
         "kind": stage.kind,
         "use": stage.use,
         "key": stage.key,
         "inputs": [inner.name for inner in stage.inputs],
+        "parts": stage.parts,
+        "files": list(map(str, stage.component.files())) if isinstance(stage.component, Component) else [],
         "options": stage.component.model_dump(mode="json", by_alias=True),
     }
     if stage.used:
-        after = stage.used.after
-        locked |= {
-            "package": stage.used.offer.plugin.name,
-            "columns": dict(after) if after.known else None,
-            "reads": sorted(after.read),
-            "writes": sorted(after.written),
-        }
+        entry |= {"package": stage.used.offer.plugin.name} | stage.used.after.as_json()
     if stage.kind == "train":
-        locked["techniques"] = [
+        entry["techniques"] = [
             {"use": used.use, "options": used.component.model_dump(mode="json", by_alias=True)}
             for used in stage.techniques
         ]
-    return locked
+    return entry
 
 
 def _version(package: str) -> str | None:

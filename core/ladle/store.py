@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock
 
-FORMAT = 1  # a new number makes all earlier outcomes unknown
+FORMAT = 2  # a new number makes all earlier outcomes unknown
 STATE = "state.json"  # in an outcome: what the stage has learnt from the train split
 _BLOCK = 1 << 20
 
@@ -56,6 +56,10 @@ class Store:
 
     def holds(self, key: str) -> bool:
         return self.folder(key).is_dir()
+
+    def has_begun(self, key: str) -> bool:
+        """Whether an earlier attempt at the outcome of `key` has left something to go on from."""
+        return (self.root / "work" / key).is_dir()
 
     def outcome(self, key: str) -> dict[str, Any]:
         """What a stage did: rows in and out, rejects, seconds, details."""

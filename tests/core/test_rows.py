@@ -73,7 +73,9 @@ def test_values_that_do_not_fit_name_their_column():
         (pa.large_string(), "text"), (pa.dictionary(pa.int32(), pa.string()), "text"), (pa.int8(), "integer"),
         (pa.float16(), "number"), (pa.decimal128(5, 2), "number"), (pa.bool_(), "boolean"), (pa.date32(), "time"),
         (pa.binary(), "bytes"), (pa.list_(pa.float64()), "vector"), (pa.list_(pa.string()), "list"),
-        (pa.struct([("a", pa.int64())]), "record"), (pa.null(), "any"),
+        (pa.struct([("a", pa.int64())]), "record"), (pa.null(), "any"), (pa.timestamp("ms"), "time"),
+        (pa.time64("us"), "record"), (pa.duration("s"), "record"), (pa.string_view(), "text"),
+        (pa.large_binary(), "bytes"), (pa.binary_view(), "bytes"),
     ],
 )  # fmt: skip
 def test_arrow_types_have_a_declared_type(arrow, declared):

@@ -146,7 +146,7 @@ def test_events_are_kept_with_their_time(work):
     ]  # fmt: skip
     times = [line.pop("time") for line in lines]
     assert times == sorted(times)
-    assert lines[0] == {"event": "run-started", "run": "recipe-1", "recipe": "recipe", "stages": 2}
+    assert lines[0] == {"event": "run-started", "run": "recipe-1", "recipe": "recipe", "stages": 2, "done": 0}
     assert lines[1] == {"event": "stage-started", "stage": "r.source", "kind": "source", "use": "lines"}
     assert lines[2] | {"seconds": 0} == {
         "event": "stage-ended", "stage": "r.source", "kind": "source", "use": "lines", "status": "done", "seconds": 0,
@@ -176,4 +176,9 @@ def test_a_run_of_the_same_recipe_goes_on_where_it_was_killed(work, folder):
     first.stage_folder("r.clean.1").rename(folder / "runs" / ".store" / "work" / "half")
     again = work(CLEAN)
     assert again.status() == {"r.source": "reused", "r.clean.1": "done"}
-    assert again.run.name == "recipe-2"
+    assert again.run.name == "recipe-1"
+    events = [json.loads(line) for line in (again.run.folder / "events.jsonl").read_text().splitlines()]
+    assert [(e["event"], e["done"]) for e in events if e["event"].startswith("run-") and "done" in e] == [
+        ("run-started", 0),
+        ("run-resumed", 1),
+    ]

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from ladle.errors import RecipeError
+from ladle.graph import stages_of
+from ladle.recipe import load
 from ladle.runs import Runs, link_tree
 
 
@@ -20,10 +22,13 @@ def test_a_run_keeps_the_recipe_as_read_and_what_exactly_ran(work):
     assert lock["plugins"] == {"ladle-toys": "1.0"}
     assert lock["libraries"]["pyarrow"]
     source, split = lock["stages"]
+    parts = source.pop("parts")
+    assert parts["component"]["use"] == "ladle-toys:lines"
+    assert parts["component"]["options"] == {"peeks": True}
     assert source | {"key": ""} == {
         "name": "r.source", "kind": "source", "use": "lines", "key": "", "inputs": [],
-        "options": {"path": "rows.jsonl", "peeks": True, "threads": 1}, "package": "ladle-toys",
-        "columns": {"text": "text", "n": "integer"}, "reads": [], "writes": [],
+        "files": ["rows.jsonl"], "options": {"path": "rows.jsonl", "peeks": True, "threads": 1},
+        "package": "ladle-toys", "columns": {"text": "text", "n": "integer"}, "reads": [], "writes": [],
     }  # fmt: skip
     assert (split["name"], split["inputs"], split["options"]["test"]) == ("r.split", ["r.source"], 0.5)
 
@@ -72,3 +77,26 @@ def test_a_linked_tree_has_the_content_and_takes_no_room(tmp_path):
     found = tmp_path / "b" / "models" / "deep" / "file"
     assert found.read_text() == "content"
     assert found.samefile(tmp_path / "a" / "deep" / "file")
+
+
+def test_a_run_left_unfinished_is_taken_up_unless_another_process_is_at_it(recipe):
+    runs = Runs(Path("runs"))
+    loaded, _ = load(recipe('[[data.r.clean]]\nuse = "shout"\n'))
+    stages = stages_of(loaded, runs.store)
+    with runs.at_work(loaded, stages) as first, runs.at_work(loaded, stages) as beside:
+        assert (first.name, beside.name) == ("recipe-1", "recipe-2")
+    first.save_outcome({"status": "done"})
+    with runs.at_work(loaded, stages) as again:
+        assert again.name == "recipe-2"
+    again.save_outcome({"status": "failed"})
+    with runs.at_work(loaded, stages) as again:
+        assert again.name == "recipe-2"
+    assert [path.name for path in Path("runs").glob(".new*")] == []
+
+
+def test_columns_that_only_the_rows_could_tell_are_in_the_lock_afterwards(work):
+    source = '[data.r.source]\nuse = "lines"\npath = "rows.jsonl"\npeeks = false\n'
+    run = work(source + '[[data.r.clean]]\nuse = "shout"\n', source=False).run
+    source, clean = run.lock["stages"]
+    assert source["columns"] == clean["columns"] == {"text": "text", "n": "integer"}
+    assert (clean["reads"], clean["writes"]) == (["text"], ["text"])

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from ladle import Usual
+from ladle.options import marked
 from ladle.registry import installed
 
 OFFERS = [offer for offer in installed().offers if offer.plugin.name.startswith("ladle-")]
@@ -18,6 +20,18 @@ def test_recipes_find_the_component_and_its_documentation(offer):
     assert component.summary().endswith((".", ";"))
     assert all(field.description for field in component.model_fields.values())
     assert component.model_json_schema()["properties"]
+
+
+@pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: f"{offer.kind} {offer.use}")
+def test_what_is_set_by_itself_is_usual_and_a_hundred_times_off_is_not(offer):
+    component = installed().find(offer.kind, f"{offer.plugin.name}:{offer.use}").load()
+    for field in component.model_fields.values():
+        default = field.default if isinstance(field.default, list) else [field.default]
+        for usual in marked(field.metadata, Usual):
+            for value in filter(None, default if isinstance(default[0], int | float) else []):
+                assert usual.low <= value <= usual.high
+                assert value * 100 > usual.high
+                assert value / 100 < usual.low or not usual.low
 
 
 def test_components_load_without_heavy_imports():

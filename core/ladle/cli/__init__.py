@@ -12,12 +12,15 @@ from .. import __version__
 from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, LadleError, Problem, RecipeError
 
 _VERBS = {
+    "new": "Write a recipe to begin with.",
     "run": "Run recipes: from raw data to a trained, measured model.",
     "check": "Find every mistake in recipes without running them.",
     "predict": "Use a trained model on texts or on the rows of a file.",
     "plugins": "List the installed plugins and what they offer.",
     "runs": "List the runs there have been.",
     "show": "Show what a run did and what its models are worth.",
+    "diff": "Show what differs between two runs.",
+    "schema": "Print the JSON Schema of recipes, for editors.",
 }
 
 

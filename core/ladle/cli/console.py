@@ -62,6 +62,22 @@ class Console:
     def _run_started(self, event: dict[str, Any]) -> None:
         self._say(f"{event['run']}: {event['stages']} stages")
 
+    def _run_resumed(self, event: dict[str, Any]) -> None:
+        self._say(f"{event['run']}: goes on; {event['done']} of {event['stages']} stages are done")
+
+    def _training_resumed(self, event: dict[str, Any]) -> None:
+        self._say(f"  {event['stage']}: goes on after step {event['step']:,} of {event['steps']:,}")
+
+    def _smaller_batches(self, event: dict[str, Any]) -> None:
+        size = f"batch_size = {event['batch_size']}, accumulate = {event['accumulate']}"
+        self._say(f"  {event['stage']}: out of memory; begins again with {size}")
+
+    def _interrupting(self, event: dict[str, Any]) -> None:
+        self._say(f"  {event['stage']}: asked to stop, keeps a checkpoint first (once more: stop at once)")
+
+    def _training_stopped(self, event: dict[str, Any]) -> None:
+        self._say(f"  {event['stage']}: stopped after step {event['step']:,} of {event['steps']:,}")
+
     def _nothing_to_do(self, event: dict[str, Any]) -> None:
         self._say(f"{event['run']}: nothing to be done, every stage is as it was")
 

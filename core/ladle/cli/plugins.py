@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from ..errors import Problem, RecipeError, did_you_mean
+from ..recipe.example import example
 from ..registry import CALLED, Offer, PluginError, installed
+from ..schema import option_schema, spellings
 from .options import as_json, echo_json
 
 
@@ -53,7 +55,7 @@ def _component(offer: Offer) -> dict[str, Any]:
 @click.argument("component")
 @as_json
 def show(component: str, as_json: bool) -> None:
-    """Show what COMPONENT does, and its options."""
+    """Show what COMPONENT does, its options, and an example to paste into a recipe."""
     package, _, name = component.rpartition(":")
     offers = installed().offers
     found = [_described(o) for o in offers if o.use == name and package in ("", o.plugin.name)]
@@ -68,18 +70,20 @@ def show(component: str, as_json: bool) -> None:
             f"{described['use']}: {CALLED[described['kind']]} of {described['plugin']}\n\n{described['about']}\n"
         )
         for option in described["options"]:
-            needed = "needed" if option["needed"] else f"default {json.dumps(option['default'], ensure_ascii=False)}"
+            default = "not set" if option["default"] is None else json.dumps(option["default"], ensure_ascii=False)
+            needed = "needed" if option["needed"] else f"default: {default}"
             click.echo(click.style(option["name"], bold=True) + f"  {option['type']}, {needed}")
             if option["description"]:
                 click.echo(click.wrap_text(option["description"], 100, "    ", "    "))
+        click.echo(f"\nAn example to paste; take the # off an option to set it:\n\n{described['example']}")
 
 
 def _described(offer: Offer) -> dict[str, Any]:
     try:
         component = offer.load()
-    except PluginError as error:
+        schema = option_schema(component)
+    except Exception as error:  # whatever is wrong with a plugin
         raise RecipeError(Problem("plugin", str(error), "see `ladle plugins`")) from None
-    schema = component.model_json_schema()
     needed = schema.get("required", ())
     return {
         "use": offer.use,
@@ -96,6 +100,7 @@ def _described(offer: Offer) -> dict[str, Any]:
             }
             for name, about in schema.get("properties", {}).items()
         ],
+        "example": example(component, spellings(offer, installed())[0]),
     }
 
 
@@ -104,7 +109,7 @@ def _type_of(about: dict[str, Any], parts: dict[str, Any]) -> str:
     if "$ref" in about:
         about = parts[about["$ref"].rpartition("/")[2]]
     if "anyOf" in about:
-        return " or ".join(_type_of(choice, parts) for choice in about["anyOf"] if choice.get("type") != "null")
+        return " or ".join(_type_of(choice, parts) for choice in about["anyOf"])
     if "enum" in about or "const" in about:
         return " | ".join(json.dumps(value) for value in about.get("enum", [about.get("const")]))
     if about.get("type") == "array":

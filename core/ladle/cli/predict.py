@@ -39,7 +39,7 @@ def command(
     RUN is a run's name or folder, or a recipe's name for its newest run. Rows pass the cleaning and the
     features that the model was trained with.
     """
-    predictor = Predictor(Runs(runs_root).find(run), stage)
+    predictor = Predictor(Runs(runs_root).find(run).ended(), stage)
     if path is not None:
         rows = list(_rows_of(path, predictor))
     elif texts:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from ..errors import Problem, RecipeError
 from ..runs import Runs
 from .options import as_json, echo_json, runs_folder
 from .results import echo_result
@@ -22,9 +21,7 @@ def command(run: str, only_report: bool, runs_root: Path, as_json: bool) -> None
 
     RUN is a run's name or folder, or a recipe's name for its newest run.
     """
-    found = Runs(runs_root).find(run)
-    if not (found.folder / "outcome.json").is_file():
-        raise RecipeError(Problem("unfinished", f"the run {found.name} has not ended", "run its recipe again to go on"))
+    found = Runs(runs_root).find(run).ended()
     if as_json:
         echo_json(found.outcome)
         return

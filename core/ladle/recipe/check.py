@@ -6,24 +6,34 @@ from ..columns import Columns
 from ..components import DataSource, Technique, Trainer
 from ..errors import OptionError, did_you_mean
 from ..registry import CALLED
+from .leaks import check_leaks
+from .likely import check_samples
 from .model import DataSet, Recipe, TrainStage, Used
+from .pairs import check_pairs
 from .problems import Problems
+from .unusual import check_usual
 
 
 def check(recipe: Recipe, problems: Problems) -> None:
     """Note everything that cannot work, and let the columns flow through the recipe."""
     complete = _check_names(recipe, problems)
-    for data_set in in_order(recipe.data) if complete else []:
+    ordered = in_order(recipe.data) if complete else []
+    for data_set in ordered:
         _check_models(data_set, problems)
         _flow(data_set, recipe, problems)
     for index, stage in enumerate(recipe.train):
         _check_start(stage, [s.name for s in recipe.train[:index]], recipe.faulty, problems)
         _check_techniques(stage, problems)
         if complete:
-            data_set = recipe.data[_trainer(stage).data]
+            data_set = recipe.data[stage.data]
             for used in (stage.trainer, *stage.techniques):
                 _pass(used, data_set.columns.fresh(), problems)
             _check_splits(stage, data_set, problems)
+    check_usual(recipe, problems)
+    if not any(problem.severity == "error" for problem in problems.found):  # from which more would seem to follow
+        samples = check_samples(ordered, recipe, problems)
+        check_leaks(recipe, samples, problems)
+        check_pairs(recipe, problems)
 
 
 def in_order(data: dict[str, DataSet]) -> list[DataSet]:
@@ -211,6 +221,12 @@ def _check_techniques(stage: TrainStage, problems: Problems) -> None:
     for used in stage.techniques:
         technique = _technique(used)
         at = (*used.at, "use")
+        try:
+            technique.check_with(_trainer(stage))
+        except OptionError as error:
+            problems.add_option_error(error, used.at)
+        except Exception as error:
+            problems.add_plugin_error(error, used.use, used.at)
         if missing := technique.needs - _trainer(stage).offers:
             problems.add(
                 "technique",

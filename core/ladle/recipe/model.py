@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..columns import Columns
+from ..components import Component, Trainer
 from ..errors import OptionError
+from ..options import Usual
 from .spans import Path as TomlPath
 
 if TYPE_CHECKING:
-    from ..components import Component
     from ..registry import Offer
+
+_HELD_OUT = Usual(0.001, 0.6, "few rows make a measure that says little", "few rows are left to train on")
 
 STEPS = ("source", "clean", "extract", "label", "write")  # the order in which data flows
 
@@ -25,8 +28,12 @@ class Split(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    test: float = Field(default=0.0, ge=0, lt=1, description="Share of the rows that measure the model in the end.")
-    validation: float = Field(default=0.0, ge=0, lt=1, description="Share of the rows that guide the training.")
+    test: Annotated[float, _HELD_OUT] = Field(
+        default=0.0, ge=0, lt=1, description="Share of the rows that measure the model in the end."
+    )
+    validation: Annotated[float, _HELD_OUT] = Field(
+        default=0.0, ge=0, lt=1, description="Share of the rows that guide the training."
+    )
     by: list[str] = Field(
         default=[], description="Columns to hash instead of the whole row: rows equal in them stay together."
     )
@@ -109,6 +116,12 @@ class TrainStage:
     name: str
     trainer: Used
     techniques: list[Used]
+
+    @property
+    def data(self) -> str:
+        """The name of the data set that it trains on."""
+        assert isinstance(self.trainer.component, Trainer)
+        return self.trainer.component.data
 
 
 @dataclass

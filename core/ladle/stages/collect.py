@@ -11,7 +11,19 @@ import pyarrow as pa
 
 from ..components import DataSource
 from ..rejects import Reject
-from ..rows import BATCH_ROWS, ID, ORIGIN, SPLIT, SYSTEM, arrow_type, build_batch, origins, row_texts
+from ..rows import (
+    BATCH_ROWS,
+    ID,
+    ORIGIN,
+    SPLIT,
+    SYSTEM,
+    Rows,
+    arrow_type,
+    build_batch,
+    columns_of,
+    origins,
+    row_texts,
+)
 from .derived import OtherData
 from .work import Outcome, Rejects, RowSink, Work
 
@@ -33,17 +45,20 @@ def collect(work: Work) -> Outcome:
                     raise work.error(f"the source has a column `{taken[0]}`, a name that ladle needs", "rename it")
                 rows.write(identify(item))
                 work.events.emit("progress", stage=work.stage.name, advance=item.num_rows, unit="rows")
-    return Outcome(rows.rows + rejects.total, rows.rows, rejects.total, rejects.details())
+    flow = columns_of(Rows.of_stages([work.folder]).schema).as_json() if rows.rows else {}
+    return Outcome(rows.rows + rejects.total, rows.rows, rejects.total, rejects.details(), flow)
 
 
 def _in_batches(source: DataSource, work: Work) -> Iterator[pa.RecordBatch | Reject]:
     """A source's answers with single rows gathered into batches."""
-    types = {name: arrow_type(type_) for name, type_ in (source.peek() or {}).items()}
+    types: dict[str, Any] | None = None
     waiting: list[dict[str, Any]] = []
     seen = 0
 
     def gathered() -> pa.RecordBatch:
-        nonlocal seen
+        nonlocal seen, types
+        if types is None:
+            types = {name: arrow_type(type_) for name, type_ in (source.peek() or {}).items()}
         names = dict.fromkeys(name for row in waiting for name in row)
         try:
             batch = build_batch({name: [row.get(name) for row in waiting] for name in names}, types)
@@ -66,9 +81,17 @@ def _in_batches(source: DataSource, work: Work) -> Iterator[pa.RecordBatch | Rej
             numbers = range(seen + 1, seen + 1 + item.num_rows)
             seen += item.num_rows
             item = item.append_column(ORIGIN, origins(work.stage.use, list(numbers)))
-        yield item
+        yield _without_views(item) if isinstance(item, pa.RecordBatch) else item
     if waiting:
         yield gathered()
+
+
+def _without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Arrow's view types as the plain ones: not every library that reads the rows later knows them."""
+    plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    if not any(field.type in plain for field in batch.schema):
+        return batch
+    return batch.cast(pa.schema([field.with_type(plain.get(field.type, field.type)) for field in batch.schema]))
 
 
 class _Identifier:

@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import transformers
+from accelerate.utils.memory import clear_device_cache
 
 from ..components import Technique, Trainer
+from ..errors import OptionError
 from ..graph import model_files
+from ..interrupts import Patience
 from ..registry import load_target
+from ..rows import columns_of
 from ..store import digest, write_json
 from ..training.arguments import choose_device, choose_precision, training_arguments
+from ..training.checkpoints import Checkpoints, last_checkpoint, restore, was_last
 from ..training.evaluate import evaluate
 from ..training.loop import FirstStep, follow
 from ..training.measured import Measured
+from ..training.memory import BATCH, BatchSize, OutOfMemoryError, is_out_of_memory, memory_problem, shapes
 from ..training.plan import Plan
-from ..training.setting import Setting, last_checkpoint
+from ..training.setting import Setting
 from ..training.watch import Watch
 from .work import Outcome, Work
 
@@ -29,12 +35,32 @@ CHECKPOINTS = "checkpoints"  # in the folder of a stage under way
 
 
 def train(work: Work) -> Outcome:
-    """Train the model, measure it on what was held out, and save both."""
+    """Train the model, measure it on what was held out, and save both.
+
+    With `auto_batch` a training that memory is too small for begins again with smaller batches.
+    """
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    setting = _setting(work)
-    plan = setting.plan = _plan(work, setting)
-    trainer = plan.trainer
+    trainer = work.stage.component
+    assert isinstance(trainer, Trainer)
+    size = BatchSize.remembered(work.folder) or BatchSize(trainer.batch_size, trainer.accumulate)
+    while True:
+        try:
+            return _train(work, trainer.model_copy(update=size._asdict()))
+        except OutOfMemoryError as error:
+            smaller = size.smaller() if trainer.auto_batch else None
+            if smaller is None:
+                raise memory_problem(work.stage.title, error, size, choose_device(trainer.device)) from error
+        size = smaller
+        size.remember(work.folder)
+        shutil.rmtree(work.folder / CHECKPOINTS, ignore_errors=True)
+        work.events.emit("smaller-batches", stage=work.stage.name, **size._asdict())
+        clear_device_cache(garbage_collection=True)
+
+
+def _train(work: Work, trainer: Trainer) -> Outcome:
+    setting = _setting(work, trainer)
+    plan = setting.plan = _plan(work, trainer, setting)
     transformers.set_seed(setting.seed)
     setting.model = plan.ask("model")().to(setting.device)
     rows = plan.ask("dataset")("train")
@@ -47,16 +73,18 @@ def train(work: Work) -> Outcome:
         "parameters": sum(p.numel() for p in setting.model.parameters()),
         "trainable_parameters": sum(p.numel() for p in setting.model.parameters() if p.requires_grad),
     }
+    if (work.folder / BATCH).is_file():
+        setting.notes["batches made smaller"] = f"{trainer.batch_size} rows, {trainer.accumulate} to a step"
     _measure(work, plan, rows, training)
-    _save(work, trainer, setting)
+    _save(work, plan.trainer, setting)
     shutil.rmtree(work.folder / CHECKPOINTS, ignore_errors=True)
+    (work.folder / BATCH).unlink(missing_ok=True)
     rows = sum(setting.splits.values())
-    return Outcome(rows, rows, 0, {"splits": setting.splits, "notes": setting.notes})
+    flow = trainer.columns_after(columns_of(setting.data.schema)).as_json()
+    return Outcome(rows, rows, 0, {"splits": setting.splits, "notes": setting.notes}, flow)
 
 
-def _setting(work: Work) -> Setting:
-    trainer = work.stage.component
-    assert isinstance(trainer, Trainer)
+def _setting(work: Work, trainer: Trainer) -> Setting:
     start, start_key = _start(work, trainer)
     data_sets = work.stage.data_sets
     return Setting(
@@ -67,7 +95,11 @@ def _setting(work: Work) -> Setting:
         seed=work.recipe.seed,
         device=(device := choose_device(trainer.device)),
         precision=choose_precision(trainer.precision, device),
-        keys={"data": digest([stage.key for stage in data_sets[trainer.data]]), "start": start_key},
+        keys={
+            "data": digest([stage.key for stage in data_sets[trainer.data]]),
+            "start": start_key,
+            "versions": digest(work.stage.versions),
+        },
         store=work.store,
         events=work.events,
     )
@@ -84,12 +116,13 @@ def _start(work: Work, trainer: Trainer) -> tuple[Path | None, str]:
     return folder, digest(work.store.hash_files(model_files(folder)))
 
 
-def _plan(work: Work, setting: Setting) -> Plan:
-    trainer = work.stage.component
-    assert isinstance(trainer, Trainer)
+def _plan(work: Work, trainer: Trainer, setting: Setting) -> Plan:
+    given = columns_of(setting.data.schema)
+    trainer.columns_after(given)  # checked again, on what the rows really have
     techniques = []
     for used in work.stage.techniques:
         assert isinstance(used.component, Technique)
+        used.component.columns_after(given)
         techniques.append(used.component.within(setting))
     return Plan(trainer.within(setting), techniques)
 
@@ -97,15 +130,32 @@ def _plan(work: Work, setting: Setting) -> Plan:
 def _fit(work: Work, plan: Plan, rows: Dataset) -> dict[str, Any]:
     """Train; what is returned tells how it went. A checkpoint of an earlier attempt is gone on from."""
     trainer, setting = plan.trainer, plan.trainer.setting
-    validation = trainer.dataset("validation") if setting.splits.get("validation") else None
-    callbacks = [FirstStep(), watch := Watch(setting)]
+    held_out = trainer.dataset("validation") if setting.splits.get("validation") else None
+    if trainer.early_stopping and not held_out:
+        raise OptionError(
+            "early stopping needs rows to validate on, and the validation split has none",
+            option="early_stopping",
+            help="look at the split, and at rows without a label",
+        )
+    patience = Patience(lambda: work.events.emit("interrupting", stage=work.stage.name))
+    callbacks = [FirstStep(), Checkpoints(setting, patience), watch := Watch(setting)]
     callbacks += [c for part in (trainer, *plan.techniques) for c in part.callbacks()]
     if trainer.early_stopping:
         callbacks.append(transformers.EarlyStoppingCallback(trainer.early_stopping))
-    loop = watch.loop = _loop(work, plan, rows, validation, callbacks)
+    loop = watch.loop = _loop(work, plan, rows, held_out or None, callbacks)
+    checkpoint = last_checkpoint(work.folder.absolute() / CHECKPOINTS)
     started = time.monotonic()
-    checkpoint = last_checkpoint(work.folder / CHECKPOINTS)
-    loop.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        if checkpoint and was_last(checkpoint):
+            restore(loop, checkpoint)
+        else:
+            with patience.waiting():
+                loop.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except Exception as error:
+        if is_out_of_memory(error):
+            doing = f"in step {loop.state.global_step + 1} of {loop.state.max_steps}, with {shapes(loop.batch)}"
+            raise OutOfMemoryError(doing) from error
+        raise
     seconds = time.monotonic() - started
     setting.model = loop.accelerator.unwrap_model(loop.model, keep_fp32_wrapper=False)
     write_json(work.folder / "history.json", loop.state.log_history)
@@ -117,12 +167,13 @@ def _loop(work: Work, plan: Plan, rows: Dataset, held_out: Dataset | None, callb
     trainer = plan.trainer
     return follow(load_target(trainer.trainer_class))(
         model=trainer.setting.model,
-        args=training_arguments(trainer, work.folder / CHECKPOINTS, len(rows), held_out is not None),
+        args=training_arguments(trainer, work.folder.absolute() / CHECKPOINTS, len(rows), held_out is not None),
         data_collator=trainer.batch if trainer.answers("batch") else None,
         train_dataset=rows,
         eval_dataset=held_out,
         callbacks=callbacks,
         plan=plan,
+        aside=work.aside,
         **trainer.trainer_options(),
     )
 

@@ -60,7 +60,7 @@ def transform(work: Work) -> Outcome:
         details |= changes.details()
     if work.stage.kind == "label":
         details["labels"] = _label_counts(after, work.folder)
-    return Outcome(seen, sink.rows, rejects.total, details)
+    return Outcome(seen, sink.rows, rejects.total, details, after.as_json())
 
 
 def restored(component: RowWork, folder: Path) -> RowWork:
@@ -131,14 +131,16 @@ def _check_declared(found: Columns, after: Columns) -> None:
 
 def _completed(cleaned: Cleaned, before: pa.RecordBatch) -> dict[int, Reject]:
     """The rejects with what the core knows of the rows: id, origin, and what they were."""
+    if not cleaned.rejects:
+        return {}
+    positions = list(cleaned.rejects)
+    if beyond := [position for position in positions if position not in range(before.num_rows)]:
+        raise PluginError(f"it rejects the row at {beyond[0]} of a batch of {before.num_rows}")
     completed = {}
-    for position, reject in cleaned.rejects.items():
-        if position not in range(before.num_rows):
-            raise PluginError(f"it rejects the row at {position} of a batch of {before.num_rows}")
-        row = before.slice(position, 1).to_pylist()[0]
-        origin, row_id = row[ORIGIN] or {}, row[ID]
+    for position, row in zip(positions, before.take(pa.array(positions)).to_pylist(), strict=True):
         raw = as_json({name: value for name, value in row.items() if name not in SYSTEM})
-        completed[position] = dataclasses.replace(reject, **origin, id=row_id, raw=raw)
+        reject = cleaned.rejects[position]
+        completed[position] = dataclasses.replace(reject, **(row[ORIGIN] or {}), id=row[ID], raw=raw)
     return completed
 
 

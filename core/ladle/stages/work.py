@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..recipe.model import Recipe
 
 EXAMPLES = 20  # rejects and changes shown in the report
+_SHOWN = 200  # characters of each
 
 
 @dataclass
@@ -32,6 +33,8 @@ class Outcome:
     rows_out: int
     rejects: int = 0
     details: dict[str, Any] = field(default_factory=dict)
+    flow: dict[str, Any] = field(default_factory=dict)
+    """The columns after the stage with those it read and wrote (see `Columns.as_json`)."""
 
     def save(self, folder: Path, seconds: float) -> None:
         write_json(folder / "outcome.json", asdict(self) | {"seconds": seconds})
@@ -46,6 +49,8 @@ class Work:
     store: Store
     folder: Path
     """Where the outcome is made."""
+    aside: Path
+    """Where in the run's folder to keep what is worth looking into if the stage fails."""
     events: Events
 
     def rows(self) -> Rows:
@@ -143,14 +148,17 @@ class Rejects(TableSink):
         rows = [asdict(reject) for reject in rejects]
         self.total += len(rows)
         self.reasons.update(row["rule"] for row in rows)
-        self.examples += [
-            row | {"raw": (row["raw"] or b"").decode(errors="replace")[:200]}
-            for row in rows[: EXAMPLES - len(self.examples)]
-        ]
+        self.examples += [row | {"raw": _start(row["raw"])} for row in rows[: EXAMPLES - len(self.examples)]]
         self.write(rows)
 
     def details(self) -> dict[str, Any]:
         return {"rejects_by_rule": dict(self.reasons.most_common()), "reject_examples": self.examples}
+
+
+def _start(raw: bytes | None) -> str:
+    """What a rejected row was, as far as a report shows it."""
+    text = (raw or b"").decode(errors="replace")
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
 def check_balance(work: Work, outcome: Outcome) -> None:

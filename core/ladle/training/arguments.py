@@ -64,7 +64,8 @@ def training_arguments(
         "dataloader_pin_memory": device == "cuda",
         "eval_strategy": "epoch" if has_validation else "no",
         "save_strategy": "epoch" if has_validation or trainer.epochs > 1 else "no",
-        "save_total_limit": 1,
+        "save_total_limit": 2,  # the newest and, if that is another, the best
+        "restore_callback_states_from_checkpoint": True,
         "load_best_model_at_end": has_validation,
         "metric_for_best_model": f"eval_{trainer.choose_by}" if has_validation else None,
         "greater_is_better": not by_loss if has_validation else None,
@@ -75,6 +76,9 @@ def training_arguments(
         "disable_tqdm": True,
     }
     try:
-        return load_target(trainer.arguments_class)(**(options | trainer.arguments))
+        arguments = load_target(trainer.arguments_class)(**(options | trainer.arguments))
     except (TypeError, ValueError) as error:  # what only the class itself knows of its arguments
         raise OptionError(f"{trainer.arguments_class}: {error}", option="arguments") from error
+    if arguments.n_gpu > 1:  # within one process a Trainer would divide each batch; torchrun is for several GPUs
+        arguments._n_gpu = 1
+    return arguments

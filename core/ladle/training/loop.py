@@ -2,15 +2,19 @@
 
 What this adds to the class below it: the loss is averaged once over the whole optimiser step, so that
 accumulation, padding, several processes and stacked techniques cannot change the objective; techniques are
-seen in training only; and after the first step every trainable parameter must have a gradient.
+seen in training only; a batch is put together with random numbers of its own, so that a training that goes on
+from a checkpoint draws the same; after the first step every trainable parameter must have a gradient; and a loss
+that is no number, or grows beyond bounds, ends the training.
 """
 
 from __future__ import annotations
 
+import collections
 import functools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,9 +22,12 @@ import transformers
 from torch.utils.data import DataLoader
 
 from ..errors import Problem, StageError, did_you_mean
+from ..rows import ID
+from .divergence import LossGuard, keep_batch
 from .evaluate import evaluate
 from .parameters import check_gradients, check_groups, decay_groups
 from .plan import Plan
+from .randomness import drawn_from
 from .samplers import shuffled
 from .terms import Term, Terms, average
 
@@ -41,8 +48,12 @@ class PlanTrainer(_Below):
     optimizer: Any
     control: Any
 
-    def __init__(self, *args: Any, plan: Plan, **options: Any) -> None:
+    def __init__(self, *args: Any, plan: Plan, aside: Path, **options: Any) -> None:
         self.plan = plan
+        self.aside = aside
+        """Where a batch is kept that the training failed on."""
+        self.batch: dict[str, Any] = {}
+        """The batch in work."""
         self.seen: dict[str, torch.Tensor] = {}
         """How much has been trained on in this process, by count."""
         self.evaluating = 0.0
@@ -51,9 +62,11 @@ class PlanTrainer(_Below):
         self._told: dict[str, torch.Tensor] = {}
         self._shares: dict[str, torch.Tensor] = {}  # of each term in the loss, since the last log
         self._in_step = False
+        self._guard = LossGuard() if plan.trainer.on_divergence == "stop" else None
+        self._waiting: collections.deque[list[str]] = collections.deque()  # ids of the rows of batches to come
         super().__init__(*args, **options)
         self.remove_callback(transformers.PrinterCallback)  # what it prints, events tell
-        self._collate = plan.ask("batch", self.data_collator)
+        self._together = plan.ask("batch", self.data_collator)
         self._loss = plan.ask("loss", self._own_loss)
         self._step = plan.ask("step", self._own_step)
 
@@ -75,6 +88,12 @@ class PlanTrainer(_Below):
                 persistent_workers=self.args.dataloader_persistent_workers,
             )
             return self.accelerator.prepare(loader)
+
+    def _collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        if isinstance(rows[0], dict) and ID in rows[0] and not self.args.dataloader_num_workers:
+            self._waiting.append([row[ID] for row in rows])
+        with drawn_from(self.args.seed, int(self.state.epoch or 0), rows[0]):
+            return self._together(rows)
 
     @contextmanager
     def _collating(self, collate: Callable[..., Any]) -> Iterator[None]:
@@ -105,14 +124,32 @@ class PlanTrainer(_Below):
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: dict[str, torch.Tensor] | None = None
     ) -> torch.Tensor:
         self._counts = num_items_in_batch or {}
+        self.batch = inputs
+        ids = self._waiting.popleft() if self._waiting else []
         self._in_step = True
         try:
             loss = self._step(model, inputs)
         finally:
             self._in_step = False
+        if self._guard and (fault := self._guard.fault(loss.item(), self.accelerator.sync_gradients)):
+            raise self._diverged(fault, ids)
+        if not self._shares:
+            self._shares_from = self.state.global_step
         for name, share in self._told.items():
             self._shares[name] = self._shares.get(name, 0) + share
         return loss
+
+    def _diverged(self, fault: str, ids: list[str]) -> StageError:
+        keep_batch(self.aside, self.batch, ids, self.plan.trainer.setting.data)
+        rate = self._get_learning_rate()
+        message = (
+            f"{self.plan.trainer.setting.name}: {fault} (step {self.state.global_step + 1}, learning rate {rate:.3g})"
+        )
+        help = (
+            f"lower `learning_rate` ({self.args.learning_rate:g}), or look for values out of range in the batch, which "
+            f'is kept in {self.aside}; on_divergence = "go-on" trains on regardless'
+        )
+        return StageError(Problem("divergence", message, help))
 
     def _own_step(self, model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
         return super().training_step(model, batch, self._counts)
@@ -156,13 +193,10 @@ class PlanTrainer(_Below):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         logs = _without_timings(logs)
         if "loss" in logs and self._shares:
-            steps = max(1, self.state.global_step - self._logged_step)
-            self._logged_step = self.state.global_step
+            steps = self.state.global_step - self._shares_from
             logs |= {f"loss/{name}": share.item() / steps for name, share in self._shares.items()}
             self._shares = {}
         super().log(logs, start_time)
-
-    _logged_step = 0
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
         if not self.plan.trainer.answers("measure"):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..components import Technique, Trainer
+from ..errors import TRAINER, OptionError
 
 Question = Literal["model", "dataset", "sampler", "batch", "loss", "step", "parameters"]
 
@@ -19,19 +20,32 @@ class Plan:
     trainer: Trainer
     techniques: list[Technique]
 
-    def changed_by(self, question: Question) -> list[Technique]:
-        """The techniques that have something to say to a question."""
-        return [t for t in self.techniques if getattr(type(t), question) is not getattr(Technique, question)]
-
     def is_asked(self, question: Question) -> bool:
         """Whether the trainer or a technique answers a question, so that it is not left to the Trainer class."""
-        return self.trainer.answers(question) or bool(self.changed_by(question))
+        return self.trainer.answers(question) or any(_wraps(technique, question) for technique in self.techniques)
 
     def ask(self, question: Question, fallback: Callable[..., Any] | None = None) -> Callable[..., Any]:
         """The answer of the trainer (of the Trainer class, where it has none) with the techniques' around it."""
-        answer = getattr(self.trainer, question)
-        if fallback is not None and not self.trainer.answers(question):
-            answer = fallback
-        for technique in self.changed_by(question):
-            answer = functools.partial(getattr(technique, question), answer)
+        answer = fallback
+        if fallback is None or self.trainer.answers(question):
+            answer = functools.partial(_signed, TRAINER, getattr(self.trainer, question))
+        for number, technique in enumerate(self.techniques):
+            if _wraps(technique, question):
+                answer = functools.partial(_signed, number, getattr(technique, question), answer)
+        assert answer is not None
         return answer
+
+
+def _wraps(technique: Technique, question: Question) -> bool:
+    """Whether a technique has something to say to a question."""
+    return getattr(type(technique), question) is not getattr(Technique, question)
+
+
+def _signed(number: int, method: Callable[..., Any], *given: Any) -> Any:
+    """What one of a stage's components answers; an OptionError remembers which of them raised it."""
+    try:
+        return method(*given)
+    except OptionError as error:
+        if error.component is None:
+            error.component = number
+        raise

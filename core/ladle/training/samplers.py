@@ -43,7 +43,8 @@ class Shuffled(Sampler[list[int]]):
 class LengthBuckets(Shuffled):
     """Rows in random order, but those of like length together: sorted within large random pools.
 
-    Batches come in random order again, so that short and long ones alternate.
+    Batches come in random order again, so that short and long ones alternate; but the one with the longest row is
+    the first, so that a lack of memory shows at once.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
@@ -58,7 +59,9 @@ class LengthBuckets(Shuffled):
             rows = order[start : start + pool]
             rows = rows[np.argsort(self.lengths[rows], kind="stable")]
             batches += [rows[at : at + self.batch_size].tolist() for at in range(0, len(rows), self.batch_size)]
-        return [batches[position] for position in random.permutation(len(batches))]
+        mixed = [batches[position] for position in random.permutation(len(batches))]
+        longest = max(range(len(mixed)), key=lambda position: self.lengths[mixed[position]].max(), default=0)
+        return mixed[longest : longest + 1] + mixed[:longest] + mixed[longest + 1 :]
 
 
 def shuffled(dataset: Dataset, batch_size: int, seed: int) -> Shuffled:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,13 +73,16 @@ class Setting:
         """The rows of a split as a memory-mapped data set: [rows] with the columns they have in the recipe."""
         return rows_of_split(self._whole, split)
 
-    def keep(self, name: str, parts: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+    def keep(
+        self, name: str, parts: Mapping[str, Any], make: Callable[[Path], None], goes_on: bool = False
+    ) -> Path:
         """A folder in the store that `make` fills, once for this data, this start and these `parts`.
 
-        For what is the same in every epoch and dear to work out: tokens, the output of frozen layers.
+        For what is the same in every epoch and dear to work out: tokens, the output of frozen layers. A `make`
+        that `goes_on` finds in the folder what an earlier attempt, which was killed, has left.
         """
         key = digest({"kept": name, **self._keys, "parts": dict(parts)})
-        with self._store.making(key) as folder:
+        with self._store.making(key, goes_on) as folder:
             if folder is not None:
                 make(folder)
         return self._store.folder(key)
@@ -120,13 +122,3 @@ def rows_of_split(dataset: Dataset, split: str) -> Dataset:
 
     names = dataset.data.column(SPLIT).to_numpy()
     return dataset.select(np.flatnonzero(names == split))
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint that a training left; broken ones are removed."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-    while found:
-        if (found[-1] / "trainer_state.json").is_file():
-            return found[-1]
-        shutil.rmtree(found.pop())
-    return None

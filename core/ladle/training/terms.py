@@ -21,5 +21,12 @@ Terms = Mapping[str, Term]
 
 
 def average(terms: Terms, counts: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Each term's share of the step's loss: its sum over this batch, divided by the count over the whole step."""
-    return {name: term.values.sum() / counts[term.per].clamp(min=1) for name, term in terms.items()}
+    """Each term's share of the step's loss: its sum over this batch, divided by the count over the whole step.
+
+    A count of 0 divides nothing: a step without a single labelled row has no loss, rather than an undefined one.
+    """
+    return {name: term.values.sum() / _or_one(counts[term.per]) for name, term in terms.items()}
+
+
+def _or_one(count: torch.Tensor) -> torch.Tensor:
+    return torch.where(count == 0, torch.ones_like(count), count)

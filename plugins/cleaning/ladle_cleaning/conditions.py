@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 
-from ladle import Cleaner, Columns, OptionError, Reads
+from ladle import Cleaned, Cleaner, Columns, OptionError, Reads, Reject
 
 from .arrays import is_text, plain, positions
-from .values import check_value, held, shown
+from .values import check_value, held, is_missing, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from ladle import Cleaned
 
 Values = list[str | bool | int | float]
 
@@ -88,56 +86,81 @@ class Filter(Cleaner):
                 check_value(value, self.column, found, option=option)
         return given
 
+    @property
+    def is_light(self) -> bool:
+        return True
+
+    def clean_row(self, row: dict[str, Any]) -> dict[str, Any] | Reject:
+        """One row judged as `clean_batch` judges many."""
+        value = row[self.column]
+        if is_missing(value):
+            return self._gap() if self.missing == "drop" else row
+        size = len(value) if self.length else value
+        checks = (
+            ("min", self.min is not None and size < self.min, size),
+            ("max", self.max is not None and size > self.max, size),
+            ("matches", self.matches is not None and not re.search(self.matches, value), value),
+            ("is", bool(self.one_of) and not _is_among(value, self.one_of), value),
+            ("is_not", _is_among(value, self.none_of), value),
+        )
+        for rule, is_broken, seen in checks:
+            if is_broken:
+                return Reject(rule=rule, reason=self._reason(rule, seen))
+        return row
+
+    def _gap(self) -> Reject:
+        return Reject(rule="missing", reason=f"no value in `{self.column}`")
+
+    def _reason(self, rule: str, value: object) -> str:
+        what = f"`{self.column}`"
+        if rule in ("min", "max"):
+            what = f"the length of {what}" if self.length else what
+            bound = f"less than min = {self.min:.15g}" if rule == "min" else f"more than max = {self.max:.15g}"
+            return f"{what} is {shown(float(value))}, {bound}"
+        verdicts = {
+            "matches": f"which {shown(self.matches)} does not match",
+            "is": "which is not among the values that stay",
+            "is_not": "which is among the values that go",
+        }
+        return f"{what} is {shown(value)}, {verdicts[rule]}"
+
     def clean_batch(self, batch: pa.RecordBatch) -> Cleaned:
         import pyarrow.compute as pc
-
-        from ladle import Cleaned, Reject
 
         column = plain(batch[self.column])
         absent = pc.is_null(column, nan_is_null=True)
         rejects: dict[int, Reject] = {}
         if self.missing == "drop":
-            gap = Reject(rule="missing", reason=f"no value in `{self.column}`")
-            rejects = dict.fromkeys(positions(absent), gap)
+            rejects = dict.fromkeys(positions(absent), self._gap())
         present = pc.invert(absent)
-        for judged in self._judgements(column) if pc.any(present).as_py() else ():
-            for row in positions(pc.and_(present, judged.broken)):
-                rejects.setdefault(row, Reject(rule=judged.rule, reason=judged.reason(row)))
+        for rule, broken, values in self._judgements(column) if pc.any(present).as_py() else ():
+            for row in positions(pc.and_(present, broken)):
+                rejects.setdefault(row, Reject(rule=rule, reason=self._reason(rule, values[row].as_py())))
         return Cleaned(batch, rejects)
 
-    def _judgements(self, column: pa.Array) -> Iterator[Judgement]:
+    def _judgements(self, column: pa.Array) -> Iterator[tuple[str, pa.Array, pa.Array]]:
+        """For each condition its name, the rows that do not fulfil it, and the values that tell so."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        name = f"`{self.column}`"
         if self.min is not None or self.max is not None:
-            what, sizes = (f"the length of {name}", _lengths(column)) if self.length else (name, column)
-            sizes = sizes.cast(pa.float64(), safe=False)
+            sizes = (_lengths(column) if self.length else column).cast(pa.float64(), safe=False)
             if self.min is not None:
-                yield Judgement("min", pc.less(sizes, self.min), what, sizes, f"less than min = {self.min:.15g}")
+                yield "min", pc.less(sizes, self.min), sizes
             if self.max is not None:
-                yield Judgement("max", pc.greater(sizes, self.max), what, sizes, f"more than max = {self.max:.15g}")
+                yield "max", pc.greater(sizes, self.max), sizes
         if self.matches is not None:
             unlike = pa.array([not re.search(self.matches, text or "") for text in column.to_pylist()], pa.bool_())
-            yield Judgement("matches", unlike, name, column, f"which {shown(self.matches)} does not match")
+            yield "matches", unlike, column
         if self.one_of:
-            others = pc.invert(_among(column, self.one_of))
-            yield Judgement("is", others, name, column, "which is not among the values that stay")
+            yield "is", pc.invert(_among(column, self.one_of)), column
         if self.none_of:
-            yield Judgement("is_not", _among(column, self.none_of), name, column, "which is among the values that go")
+            yield "is_not", _among(column, self.none_of), column
 
 
-class Judgement(NamedTuple):
-    """One condition: the rows that do not fulfil it, and how to say so."""
-
-    rule: str
-    broken: pa.Array
-    what: str
-    values: pa.Array
-    verdict: str
-
-    def reason(self, row: int) -> str:
-        return f"{self.what} is {shown(self.values[row].as_py())}, {self.verdict}"
+def _is_among(value: object, values: Values) -> bool:
+    """Whether a value is one of `values`; true is not 1."""
+    return any(isinstance(value, bool) == isinstance(one, bool) and value == one for one in values)
 
 
 def _among(column: pa.Array, values: Values) -> pa.Array:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ladle import Cleaner, Columns, OptionError
+from ladle import Cleaned, Cleaner, Columns, OptionError, Reject
 
 from .arrays import is_text, plain, positions, quoted, unmarked
-from .values import check_value, fits, held, shown
+from .values import check_value, fits, held, is_missing, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ladle import Cleaned, Rows
+    from ladle import Rows
 
 _FILLS: dict[str, tuple[Any, ...]] = {
     "median": ("integer", "number"),
@@ -106,6 +106,20 @@ class Missing(Cleaner):
         value = learnt.as_py()
         return value if isinstance(value, str | bool | int | float) else learnt.cast(pa.string()).as_py()
 
+    @property
+    def is_light(self) -> bool:
+        return self.strategy == "drop"
+
+    def clean_row(self, row: dict[str, Any]) -> dict[str, Any] | Reject:
+        """One row dropped, or not, as `clean_batch` drops many."""
+        gaps = [name for name in self.columns or row if self._is_gap(row[name])]
+        return _lacking(gaps) if gaps else row
+
+    def _is_gap(self, value: Any) -> bool:
+        if isinstance(value, str):
+            return value.strip() in {marker.strip() for marker in self.markers}
+        return is_missing(value)
+
     def clean_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch | Cleaned:
         from ladle import columns_of
 
@@ -113,15 +127,11 @@ class Missing(Cleaner):
         return self._without_gaps(batch, names) if self.strategy == "drop" else self._filled_in(batch, names)
 
     def _without_gaps(self, batch: pa.RecordBatch, names: list[str]) -> Cleaned:
-        from ladle import Cleaned, Reject
-
         lacking = defaultdict(list)
         for name in names:
             for row in positions(_gaps(self._with_nulls(batch[name]))):
                 lacking[row].append(name)
-        return Cleaned(
-            batch, {row: Reject(rule="missing", reason=f"no value in {quoted(gaps)}") for row, gaps in lacking.items()}
-        )
+        return Cleaned(batch, {row: _lacking(gaps) for row, gaps in lacking.items()})
 
     def _filled_in(self, batch: pa.RecordBatch, names: list[str]) -> pa.RecordBatch:
         import pyarrow as pa
@@ -151,6 +161,10 @@ class Missing(Cleaner):
         """The column with null where a text stands for a missing value."""
         column = plain(column)
         return unmarked(column, self.markers) if is_text(column) else column
+
+
+def _lacking(names: list[str]) -> Reject:
+    return Reject(rule="missing", reason=f"no value in {quoted(names)}")
 
 
 def _gaps(column: pa.Array) -> pa.Array:

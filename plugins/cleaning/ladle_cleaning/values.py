@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -25,6 +26,11 @@ def fits(value: object, type_: str) -> bool:
     if isinstance(value, bool):  # an int to Python, but no number to a reader of a recipe
         return type_ == "boolean"
     return isinstance(value, _CLASSES.get(type_, ()))
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value is none: null, or not a number."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def check_value(value: object, column: str, type_: str, *, option: str) -> None:

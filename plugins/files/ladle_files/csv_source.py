@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from ladle import OptionError
+from ladle import OptionError, Sample
 
 from .blocks import MAX_ROW_BYTES, Blocks, Fault, check_encoding, opened
-from .finding import FileSource
+from .finding import FileSource, sample_of
 from .naming import check_known, check_names
 from .records import Dialect, RecordReader, Records
-from .values import TextType, column, guess
+from .values import NoSuchValueError, TextType, column, guess, value_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +33,8 @@ class _Layout:
 
     names: list[str]
     types: dict[str, TextType]
+    rows: list[list[str]] = field(default_factory=list)
+    """The first rows, as many as types are guessed from."""
 
 
 class Csv(FileSource):
@@ -71,6 +74,8 @@ class Csv(FileSource):
         default=MAX_ROW_BYTES, ge=1, description="The size beyond which a row is rejected; it bounds the memory used."
     )
 
+    _looked: Any = PrivateAttr(default=None)
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
@@ -91,10 +96,24 @@ class Csv(FileSource):
         return self
 
     def peek(self) -> Mapping[str, ColumnType]:
-        return dict(self._layout().types)
+        self._looked = self._layout()
+        return dict(self._looked.types)
+
+    def first_rows(self, count: int) -> Sample:
+        layout, self._looked = self._looked or self._layout(), None
+        return sample_of(self._typed(layout), count, len(layout.rows) < GUESS_ROWS and len(self.files()) == 1)
+
+    def _typed(self, layout: _Layout) -> Iterator[dict[str, Any]]:
+        """The first rows with their values, but for those that `read` rejects."""
+        missing = frozenset(self.missing)
+        columns = [(name, layout.names.index(name), type_) for name, type_ in layout.types.items()]
+        for row in layout.rows:
+            with suppress(NoSuchValueError):
+                yield {name: value_of(row[place], type_, missing) for name, place, type_ in columns}
 
     def read(self) -> Iterator[pa.RecordBatch | Reject]:
         layout = self._layout()
+        layout.rows.clear()  # for types have been guessed
         for path in self.files():
             for records in self._records(path, layout):
                 yield from self._answers(records, layout, self.name_of(path))
@@ -150,7 +169,7 @@ class Csv(FileSource):
         check_names(kept, "columns")
         values = dict(zip(names, zip(*rows, strict=True), strict=True))
         missing = frozenset(self.missing)
-        return _Layout(names, {name: self.types.get(name) or guess(values[name], missing) for name in kept})
+        return _Layout(names, {name: self.types.get(name) or guess(values[name], missing) for name in kept}, rows)
 
     def _start(self, path: Path) -> tuple[list[str], list[list[str]]]:
         """The names of a file's columns, and its first rows, as many as types are guessed from."""

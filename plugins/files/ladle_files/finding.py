@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -16,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from ladle import DataSource, OptionError
+from ladle import DataSource, OptionError, Sample
 from ladle.errors import nearest
 from ladle.options import Input, resolve
 
@@ -93,3 +95,9 @@ class FileSource(DataSource):
         if near := nearest(wrong.name, names):
             return f"did you mean `{self.name_of(wrong.parent / near / path.relative_to(wrong))}`?"
         return f"looked in {wrong.parent.absolute()}; paths are relative to the recipe"
+
+
+def sample_of(rows: Iterator[dict[str, Any]], count: int, is_whole: bool) -> Sample:
+    """The first `count` rows; `is_whole` tells whether there are no others beside those in `rows`."""
+    first = list(islice(rows, count))
+    return Sample(first, is_whole and next(rows, None) is None)

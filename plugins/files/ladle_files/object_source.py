@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, field_validator
 
-from ladle import OptionError
+from ladle import OptionError, Sample
 
 from .blocks import Fault, check_encoding
-from .finding import FileSource
+from .finding import FileSource, sample_of
 from .naming import check_known, check_names
-from .shapes import Shape, column, column_type, settled, shape_of, together
+from .shapes import Shape, check, column, column_type, converter, settled, shape_of, together
+from .values import NoSuchValueError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,6 +50,16 @@ class Found:
         return Fault(rule, reason, self.line, self.offset, self.raw)
 
 
+@dataclass(frozen=True)
+class _Looked:
+    """What the start of the first file says."""
+
+    shapes: dict[str, Shape]
+    """The columns and their types."""
+    rows: list[dict[str, Any]]
+    """The first rows, as many as types are guessed from."""
+
+
 class ObjectSource(FileSource):
     """Read JSON objects as rows."""
 
@@ -63,6 +75,8 @@ class ObjectSource(FileSource):
     )
     encoding: str = Field(default="utf-8", description="The encoding of the files; a byte order mark outweighs it.")
 
+    _looked: Any = PrivateAttr(default=None)
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
@@ -73,13 +87,30 @@ class ObjectSource(FileSource):
         raise NotImplementedError
 
     def peek(self) -> Mapping[str, ColumnType]:
-        return {name: column_type(shape) for name, shape in self._shapes().items()}
+        self._looked = self._look()
+        return {name: column_type(shape) for name, shape in self._looked.shapes.items()}
+
+    def first_rows(self, count: int) -> Sample:
+        looked, self._looked = self._looked or self._look(), None
+        return sample_of(self._typed(looked), count, len(looked.rows) < self.guess_rows and len(self.files()) == 1)
+
+    def _typed(self, looked: _Looked) -> Iterator[dict[str, Any]]:
+        """The first rows with their values, but for those that `read` rejects."""
+        works = {name: converter(shape) for name, shape in looked.shapes.items()}
+        for row in looked.rows:
+            with suppress(NoSuchValueError):
+                for name, shape in looked.shapes.items():
+                    check(row.get(name), shape)
+                yield {
+                    name: work(row[name]) if work and row.get(name) is not None else row.get(name)
+                    for name, work in works.items()
+                }
 
     def read(self) -> Iterator[pa.RecordBatch | Reject]:
         from ladle import Reject
         from ladle.rows import BATCH_ROWS
 
-        shapes = self._shapes()
+        shapes = self._look().shapes
         for path in self.files():
             file = self.name_of(path)
             found = self.objects(path)
@@ -123,8 +154,8 @@ class ObjectSource(FileSource):
         batch = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
         return batch.take(pa.array(kept)) if bad else batch, faults
 
-    def _shapes(self) -> dict[str, Shape]:
-        """The columns and their types. Raises OptionError if there is no object, or options name keys that none has."""
+    def _look(self) -> _Looked:
+        """The columns and the first rows. Raises OptionError if there is none, or options name keys that none has."""
         for path in self.files():
             readable = (item.row for item in self.objects(path) if isinstance(item, Found))
             rows = list(islice(readable, self.guess_rows))
@@ -141,4 +172,5 @@ class ObjectSource(FileSource):
         check_known(self.types, whole, "types")
         kept = [name for name in whole if not self.columns or name in self.columns]
         check_names(kept, "columns")
-        return {name: _DECLARED[self.types[name]] if name in self.types else whole[name] for name in kept}
+        shapes = {name: _DECLARED[self.types[name]] if name in self.types else whole[name] for name in kept}
+        return _Looked(shapes, rows)

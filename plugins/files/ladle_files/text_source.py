@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from .blocks import MAX_ROW_BYTES, Blocks, Coding, Fault, check_encoding, opened, too_long
-from .finding import FileSource
+from ladle import Sample
+
+from .blocks import LOOK, MAX_ROW_BYTES, Blocks, Coding, Fault, check_encoding, opened, too_long
+from .finding import FileSource, sample_of
 from .naming import check_names
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
     from ladle import Reject
     from ladle.columns import ColumnType
+
+
+_FEW = 30  # files of a row each that are opened for a sample
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,15 @@ class Text(FileSource):
 
     def peek(self) -> Mapping[str, ColumnType]:
         return {self.column: "text"}
+
+    def first_rows(self, count: int) -> Sample:
+        files = self.files()
+        first = files[:_FEW] if self.by == "file" else files[:1]
+        if self.by == "file":
+            first = [path for path in first if path.stat().st_size <= LOOK]
+        found = (item for path in first for item in self._found(path))
+        rows = ({self.column: item[0]} for item in found if not isinstance(item, Fault))
+        return sample_of(rows, count, first == files)
 
     def read(self) -> Iterator[pa.RecordBatch | Reject]:
         import pyarrow as pa

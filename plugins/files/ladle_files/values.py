@@ -114,6 +114,19 @@ def _takes(read: Callable[[str], Any], text: str) -> bool:
     return True
 
 
+def value_of(text: str, type_: TextType, missing: frozenset[str]) -> Any:
+    """A text as a value of a type; None if it is in `missing`. Raises NoSuchValueError if it is no such value.
+
+    Spaces around a value that is not text do not count.
+    """
+    if text in missing:
+        return None
+    if type_ == "text":
+        return text
+    stripped = text.strip()
+    return None if stripped in missing else _READ[type_](stripped)
+
+
 def column(
     texts: Sequence[str], type_: TextType, missing: frozenset[str]
 ) -> tuple[pa.Array, dict[int, NoSuchValueError]]:
@@ -132,14 +145,12 @@ def column(
         return quick, {}
     values: list[Any] = []
     faults: dict[int, NoSuchValueError] = {}
-    read = _READ[type_]
     for row, text in enumerate(texts):
         value = None
-        if text not in missing and (stripped := text.strip()) not in missing:
-            try:
-                value = read(stripped)
-            except NoSuchValueError as fault:
-                faults[row] = fault
+        try:
+            value = value_of(text, type_, missing)
+        except NoSuchValueError as fault:
+            faults[row] = fault
         values.append(value)
     return pa.array(values, arrow_type(type_)), faults
 

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 from pydantic import Field, field_validator, model_validator
 
-from ladle import OptionError, Writer
+from ladle import OptionError, Usual, Writer
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -141,7 +141,7 @@ class ParquetWriter(FileWriter):
     """Write a Parquet file, with the types that the columns have."""
 
     compression: Literal["zstd", "snappy", "gzip", "none"] = Field(default="zstd", description="How pages are packed.")
-    row_group: int = Field(
+    row_group: Annotated[int, Usual(1000, 5_000_000, "the file becomes large, and slow to read")] = Field(
         default=65_536, ge=1, description="Rows in a row group; as many are held in memory at a time."
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -27,9 +27,19 @@ class ColumnLabeler(Labeler):
             given.need(self.into, "text", option="into")
         return super().columns_after(given)
 
+    def label_of(self, value: Any) -> str | None:
+        """The label of one value, None where there is none to give."""
+        raise NotImplementedError
+
     def labels(self, column: pa.Array) -> pa.Array:
         """A label (text) for each value, null where there is none to give."""
-        raise NotImplementedError
+        import pyarrow as pa
+
+        return pa.array([self.label_of(value) for value in column.to_pylist()], pa.string())
+
+    def label_row(self, row: dict[str, Any]) -> dict[str, Any]:
+        has_label = row.get(self.into) is not None and not self.overwrite
+        return row if has_label else row | {self.into: self.label_of(row[self.column])}
 
     def label_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         import pyarrow as pa

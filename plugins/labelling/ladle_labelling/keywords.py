@@ -7,16 +7,13 @@ import sys
 import unicodedata
 from functools import cache, cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from ladle import OptionError, Reads
 
 from .column import ColumnLabeler
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class Rule(BaseModel):
@@ -102,12 +99,11 @@ class Keywords(ColumnLabeler):
     )
     default: str | None = Field(default=None, description="The label of texts that match no rule.")
 
-    def labels(self, column: pa.Array) -> pa.Array:
-        import pyarrow as pa
+    @property
+    def is_light(self) -> bool:
+        return all(rule.pattern is not None for rule in self.rules)  # words need all of Unicode looked through
 
-        return pa.array([self._label(text) for text in column.to_pylist()], pa.string())
-
-    def _label(self, text: str | None) -> str | None:
+    def label_of(self, text: str | None) -> str | None:
         if text is None:
             return None
         for rules in self._by_priority:

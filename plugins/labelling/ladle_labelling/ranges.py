@@ -87,6 +87,14 @@ class Ranges(ColumnLabeler):
                 )
         return self
 
+    @property
+    def is_light(self) -> bool:
+        return True
+
+    def label_of(self, number: float | None) -> str | None:
+        place = None if number is None else (number, 0)  # NaN is in no range: it compares with nothing
+        return next((r.label for r in self.ranges if place is not None and r.start <= place <= r.end), None)
+
     def labels(self, column: pa.Array) -> pa.Array:
         import pyarrow as pa
         import pyarrow.compute as pc

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
     import torch
     from datasets import Dataset
 
+    from ladle import Sample
     from ladle.training import Measured, Terms
 
 UNLABELLED = -100
+_ENOUGH = 20  # rows that say something about the others
+_AN_ID = 0.9  # different values in a row, beyond which no class is likely to be learnt
 
 
 class Classification(Supervised):
@@ -35,6 +39,24 @@ class Classification(Supervised):
         description="How much a row of each class counts in the loss: alike, so that rare classes "
         "weigh as much as common ones (`balanced`), or as a table says (classes not in it weigh 1).",
     )
+
+    def doubts(self, sample: Sample) -> Iterator[OptionError]:
+        values = sample.values(self.target)
+        classes = set(values)
+        if len(values) < _ENOUGH:
+            return
+        if len(classes) == 1 and sample.is_whole:
+            yield OptionError(
+                f"`{self.target}` is `{values[0]}` in all rows that have one: there is nothing to tell apart",
+                option="target",
+                help="look at how the column is filled",
+            )
+        if len(classes) > _AN_ID * len(values):
+            yield OptionError(
+                f"`{self.target}` has {len(classes)} different values in {sample}: more like an id than a class",
+                option="target",
+                help="name the column with the classes",
+            )
 
     @property
     def labels(self) -> list[str]:

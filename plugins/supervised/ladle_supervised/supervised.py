@@ -76,7 +76,7 @@ class Supervised(Trainer):
                 if has_target:
                     labels = self.numbers(batch[self.target])
                     missing = batch[self.target].null_count
-                    notes[f"{split} rows left out, without a `{self.target}`"] += missing
+                    notes[f"{split} rows left out, without `{self.target}`"] += missing
                     notes[f"{split} rows left out, with a `{self.target}` {self.unusable}"] += (
                         labels.null_count - missing
                     )
@@ -111,5 +111,10 @@ class Supervised(Trainer):
         rows = {}
         for batch in data.select(names).batches("arrow"):
             chosen = batch.filter(pc.is_in(batch["_id"], pa.array(ids, pa.string())))
-            rows |= {row["_id"]: row for row in chosen.to_pylist()}
+            rows |= {row["_id"]: {name: _plain(value) for name, value in row.items()} for row in chosen.to_pylist()}
         return [{"row": rows[id_], **mistake} for id_, mistake in zip(ids, mistakes, strict=True)]
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: of times, bytes and decimals their text."""
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

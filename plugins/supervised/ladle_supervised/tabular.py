@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from ladle import Columns, OptionError, Reads
+from ladle import Columns, OptionError, Reads, Usual
 
 from .labels import Classification
 from .supervised import Notes, Supervised
@@ -29,17 +29,25 @@ _FEATURES = ("number", "integer", "boolean", "vector")
 class Tabular(Supervised):
     """What tabular trainers share: features from columns, and a small network."""
 
-    columns: list[str] = Field(
+    columns: Annotated[list[str], Reads(*_FEATURES)] = Field(
         default=[],
         description="The columns to learn from: numbers, truth values and vectors. All of them if left out.",
     )
-    hidden: list[Annotated[int, Field(gt=0)]] = Field(
+    hidden: Annotated[list[Annotated[int, Field(gt=0)]], Usual(2, 4096)] = Field(
         default=[128, 64], description="Units in each hidden layer of a new network; [] for a linear model."
     )
-    dropout: float = Field(default=0.1, ge=0, lt=1, description="Share of hidden units left out in each step.")
-    epochs: float = Field(default=20, ge=0, description="Passes over the train split; 0 measures the model as it is.")
-    batch_size: int = Field(default=256, gt=0, description="Rows in a batch, on each device.")
-    learning_rate: float = Field(default=2e-3, gt=0, description="Highest learning rate of the schedule.")
+    dropout: Annotated[float, Usual(0, 0.8)] = Field(
+        default=0.1, ge=0, lt=1, description="Share of hidden units left out in each step."
+    )
+    epochs: Annotated[float, Usual(0.25, 1000)] = Field(
+        default=20, ge=0, description="Passes over the train split; 0 measures the model as it is."
+    )
+    batch_size: Annotated[int, Usual(4, 16_384)] = Field(
+        default=256, gt=0, description="Rows in a batch, on each device."
+    )
+    learning_rate: Annotated[
+        float, Usual(3e-5, 0.1, "a network hardly learns at such a rate", "training is likely to diverge")
+    ] = Field(default=2e-3, gt=0, description="Highest learning rate of the schedule.")
 
     def columns_after(self, given: Columns) -> Columns:
         super().columns_after(given)
@@ -51,7 +59,7 @@ class Tabular(Supervised):
                 code="missing-column",
             )
         for name in names:
-            given.need(name, *_FEATURES, option="columns")
+            given.need(name)
         return given
 
     def _names(self, given: Columns) -> list[str]:

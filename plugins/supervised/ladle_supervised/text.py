@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from ladle import ModelChoice, Reads
+from ladle import ModelChoice, Reads, Usual
+from ladle.tokens import token_doubts
 
 from .labels import Classification
 from .supervised import Notes
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from torch.utils.data import Sampler
     from transformers import PreTrainedTokenizerBase
+
+    from ladle import OptionError, Sample
 
 
 class TextClassification(Classification):
@@ -37,12 +41,19 @@ class TextClassification(Classification):
         description="What the classes are computed from: the mean of the token states, the first one, or as the "
         "model's own architecture does it. `auto` pools as a sentence encoder says of itself, else `own`.",
     )
-    head_learning_rate: float | None = Field(
+    head_learning_rate: Annotated[
+        float | None, Usual(2e-6, 0.03, "a new head hardly learns at such a rate", "training is likely to diverge")
+    ] = Field(
         default=None, gt=0, description="Learning rate of the head, which starts from nothing; as the rest if left out."
     )
-    max_length: int | None = Field(
+    max_length: Annotated[int | None, Usual(8, 131_072)] = Field(
         default=None, gt=2, description="Tokens after which a text is cut; as long as the model allows if left out."
     )
+
+    def doubts(self, sample: Sample) -> Iterator[OptionError]:
+        yield from super().doubts(sample)
+        if self.start.location and (folder := self.start.location.folder):
+            yield from token_doubts(sample, self.column, folder, self.max_length)
 
     @functools.cached_property
     def _tokenizer(self) -> PreTrainedTokenizerBase:
@@ -72,7 +83,7 @@ class TextClassification(Classification):
         import pyarrow as pa
 
         texts = batch[self.column].cast(pa.string()).fill_null("").to_pylist()
-        notes[f"{split} rows without a `{self.column}`, read as an empty text"] += batch[self.column].null_count
+        notes[f"{split} rows without `{self.column}`, read as an empty text"] += batch[self.column].null_count
         encoded = self._tokenizer(texts, truncation=True, max_length=limit).encodings if texts else []
         notes[f"{split} texts cut after {limit} tokens"] += sum(bool(text.overflowing) for text in encoded)
         ids = [text.ids or [self._tokenizer.pad_token_id] for text in encoded]  # no model reads a text of no tokens

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
+
+from ladle import Usual
 
 from .choosing import ColumnExtractor
 from .numbers import as_numbers, finite_of
@@ -27,7 +29,9 @@ class Bins(ColumnExtractor):
     takes = ("number",)
     takes_all = ("number", "integer")
 
-    count: int = Field(default=32, ge=2, le=1000, description="Most bins of a column; equal borders are one.")
+    count: Annotated[int, Usual(2, 500)] = Field(
+        default=32, ge=2, le=1000, description="Most bins of a column; equal borders are one."
+    )
     shape: Literal["steps", "slopes"] = Field(
         default="steps",
         description="`steps`: a 1 at the place of the bin; `slopes`: a bin holds 1 if the number is beyond it, 0 if it "

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
+
+from ladle import Usual
 
 from .categories import counted, places
 from .choosing import ColumnExtractor
@@ -26,7 +28,7 @@ class OneHot(ColumnExtractor):
     takes = ("text", "integer", "boolean")
     takes_all = ("text",)
 
-    max_categories: int = Field(
+    max_categories: Annotated[int, Usual(2, 5000, why_high="the vectors are likely to fill the memory")] = Field(
         default=100, gt=0, description="Most categories with a place of their own; the rarest beyond it share one."
     )
     keep: bool = Field(default=False, description="Whether the encoded columns stay beside their vectors.")

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from ladle import FeatureExtractor, Makes, ModelChoice, NotInKey, OptionError, Reads
+from ladle import FeatureExtractor, Makes, ModelChoice, NotInKey, OptionError, Reads, Usual
+from ladle.tokens import token_doubts
 
+from .sbert import max_length_of
 from .vectors import vector_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ladle import Rows
+    from ladle import Rows, Sample
 
     from .encoder import Encoder
 
@@ -41,7 +43,7 @@ class SentenceEmbedding(FeatureExtractor):
     normalise: bool = Field(
         default=True, description="Whether vectors are brought to length 1, so that a dot product is a cosine."
     )
-    max_length: int | None = Field(
+    max_length: Annotated[int | None, Usual(8, 131_072)] = Field(
         default=None, gt=0, description="Tokens of a text that count; all that the model can read if not given."
     )
     prompt: str = Field(
@@ -50,7 +52,9 @@ class SentenceEmbedding(FeatureExtractor):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="Number format of the model at work; `auto` is bfloat16 on CUDA where it can."
     )
-    batch_size: Annotated[int, NotInKey()] = Field(default=64, gt=0, description="Texts that the model reads at once.")
+    batch_size: Annotated[int, NotInKey(), Usual(1, 4096, why_high="memory is likely to run out")] = Field(
+        default=64, gt=0, description="Texts that the model reads at once."
+    )
     device: Annotated[Literal["auto", "cuda", "mps", "cpu"], NotInKey()] = Field(
         default="auto", description="Where the model works; `auto` takes the best there is."
     )
@@ -65,6 +69,10 @@ class SentenceEmbedding(FeatureExtractor):
                 code="model-choice",
             )
         return model
+
+    def doubts(self, sample: Sample) -> Iterator[OptionError]:
+        if self.model.location and (folder := self.model.location.folder):
+            yield from token_doubts(sample, self.column, folder, self.max_length, max_length_of(folder))
 
     def extract_data(self, data: Rows) -> Iterator[pa.RecordBatch]:
         encoder = self._encoder()

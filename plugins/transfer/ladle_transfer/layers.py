@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from ladle import OptionError
 from ladle.training import forward
+
+from .transfer import too_many
 
 
 class _Reached(Exception):  # noqa: N818
@@ -98,9 +99,5 @@ def _layers_of(model: torch.nn.Module, count: int) -> list[torch.nn.Module]:
             lists[name] = module
     layers = list(max(lists.values(), key=len, default=[]))
     if count >= len(layers):
-        raise OptionError(
-            f"freeze = {count} leaves no layer to train: {type(model).__name__} has {len(layers)}",
-            option="freeze",
-            help=f"at most {len(layers) - 1} here" if len(layers) > 1 else "use a model that has more layers",
-        )
+        raise too_many(count, len(layers), type(model).__name__)
     return layers[:count]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,38 +50,57 @@ def keep_states(setting: Setting, rows: Dataset, lower: LowerLayers) -> KeptStat
     for row in ids:
         tokens.update(np.asarray(row, np.int64).tobytes() + b"|")
     parts = {"layers": len(lower.layers), "tokens": tokens.hexdigest(), "precision": setting.precision}
-    folder = setting.keep("states", parts, lambda folder: _work_out(folder, setting, rows, lower))
+    folder = setting.keep("states", parts, lambda folder: _work_out(folder, setting, rows, lower), goes_on=True)
     return KeptStates(folder)
 
 
 def _work_out(folder: Path, setting: Setting, rows: Dataset, lower: LowerLayers) -> None:
+    """Write the states of all rows; what was written before a process was killed is not worked out again."""
     lengths = rows.with_format("numpy")["length"][:]
     starts = np.concatenate([[0], np.cumsum(lengths)])
     order = np.argsort(lengths, kind="stable")
-    states: torch.Tensor | None = None
+    progress = folder / "progress"
+    written = int(progress.read_text()) if progress.is_file() else 0
+    states = _open(folder, int(starts[-1])) if written else None
     lower.model.eval()
     with (
         torch.inference_mode(),
         setting.autocast(),
         setting.progress("fixed layers, once", len(rows)) as done,
     ):
-        for first in range(0, len(order), _ROWS_AT_ONCE):
+        done(written)
+        for first in range(written, len(order), _ROWS_AT_ONCE):
             chosen = order[first : first + _ROWS_AT_ONCE].tolist()
             batch = setting.plan.trainer.batch(rows.__getitems__(chosen))
             output = lower.output({n: v.to(setting.device) for n, v in batch.items() if isinstance(v, torch.Tensor)})
             if states is None:
-                states = _create(folder, int(starts[-1]), output)
+                _describe(folder, output)
+                states = _open(folder, int(starts[-1]))
             mask = batch.get("attention_mask")
             for position, row in enumerate(chosen):
                 own = output[position] if mask is None else output[position][mask[position].bool()]
                 states[starts[row] : starts[row + 1]] = own.cpu()
+            _note(progress, first + len(chosen))
             done(len(chosen))
     np.save(folder / "starts.npy", starts)
+    progress.unlink()
 
 
-def _create(folder: Path, count: int, like: torch.Tensor) -> torch.Tensor:
-    """An empty file of states, [count, width], to be written through memory."""
-    width, dtype = like.shape[-1], str(like.dtype).removeprefix("torch.")
-    (folder / "about.json").write_text(json.dumps({"width": width, "dtype": dtype}))
-    flat = torch.from_file(str(folder / "states.bin"), shared=True, size=count * width, dtype=like.dtype)
-    return flat.view(count, width)
+def _note(progress: Path, written: int) -> None:
+    """Say how many rows have been written, whole or not at all."""
+    beside = progress.with_suffix(".new")
+    beside.write_text(str(written))
+    os.replace(beside, progress)
+
+
+def _describe(folder: Path, like: torch.Tensor) -> None:
+    about = {"width": like.shape[-1], "dtype": str(like.dtype).removeprefix("torch.")}
+    (folder / "about.json").write_text(json.dumps(about))
+
+
+def _open(folder: Path, count: int) -> torch.Tensor:
+    """The file of states, [count, width], to be written through memory; it comes into being if it is not there."""
+    about = json.loads((folder / "about.json").read_text())
+    dtype = getattr(torch, about["dtype"])
+    flat = torch.from_file(str(folder / "states.bin"), shared=True, size=count * about["width"], dtype=dtype)
+    return flat.view(count, about["width"])

@@ -24,7 +24,8 @@ def test_run_and_check(script, recipe):
     assert wrong.err.splitlines()[0] == "wrong.toml:5:7: error: unknown cleaner `shuot`"
 
 
-def test_an_interrupt_is_exit_code_130_and_a_run_that_goes_on(folder, recipe, environment, script):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_is_exit_code_130_and_a_run_that_goes_on(number, folder, recipe, environment, script):
     path = recipe('[[data.r.clean]]\nuse = "slow"\nflag = "flag"\n')
     command = [Path(sys.executable).with_name("ladle"), "run", path]
     child = subprocess.Popen(
@@ -38,7 +39,7 @@ def test_an_interrupt_is_exit_code_130_and_a_run_that_goes_on(folder, recipe, en
     while not (folder / "flag").exists():
         assert child.poll() is None
         time.sleep(0.02)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     _, err = child.communicate(timeout=20)
     assert child.returncode == 130
     assert err.endswith("interrupted: run the same command again to go on\n")

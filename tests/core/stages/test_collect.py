@@ -86,3 +86,26 @@ def test_values_of_different_types_in_one_column_are_told(folder, work):
     (folder / "rows.jsonl").write_text('{"n": 1}\n{"n": "two"}\n')
     with pytest.raises(StageError, match=r"r.source \(lines\): column `n`: .*\n.* different types in one column"):
         work("")
+
+
+def test_view_types_are_kept_as_plain_ones(install, work):
+    install(
+        "ladle-views",
+        """
+        from ladle import DataSource, hookimpl
+        class Views(DataSource):
+            def read(self):
+                import pyarrow as pa
+                yield pa.RecordBatch.from_pydict({"text": pa.array(["a", "c"], pa.string_view())})
+        @hookimpl
+        def ladle_data_sources():
+            return {"views": Views}
+        """,
+    )
+    done = work('[data.r.source]\nuse = "views"\n[[data.r.clean]]\nuse = "drop"\nword = "b"\n', source=False)
+    assert done.run.lock["stages"][0]["columns"] == {"text": "text"}
+    import pyarrow as pa
+
+    from ladle.rows import Rows
+
+    assert Rows.of_stages([done.stage_folder("r.source")]).schema.field("text").type == pa.string()

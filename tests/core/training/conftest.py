@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -12,14 +14,13 @@ import torch
 import transformers
 from pydantic import PrivateAttr
 
-from ladle import DataSource, Technique, Trainer
+from ladle import DataSource, OptionError, Technique, Trainer
 from ladle.recipe import load
 from ladle.registry import Offer, Plugin, Registry
 from ladle.runner import run
 from ladle.runs import Run, Runs
 from ladle.training import Measured, Term, forward
 
-torch.set_num_threads(1)
 UNLABELLED = -100
 
 
@@ -232,23 +233,74 @@ class Forgetful(Technique):
 
 
 class Interrupted(Technique):
-    """Stops the process, in a way, when a number of steps has been made: the first time only."""
+    """Does something to the process when a number of steps has been made: the first time only."""
 
     after: int
     note: str
+    how: Literal["at once", "signal", "twice"] = "at once"
 
     def callbacks(self) -> list[transformers.TrainerCallback]:
-        return [_Stop(self.after, Path(self.note))]
+        return [_Stop(self)]
 
 
 class _Stop(transformers.TrainerCallback):
-    def __init__(self, after: int, note: Path) -> None:
-        self.after, self.note = after, note
+    def __init__(self, stop: Interrupted) -> None:
+        self.stop = stop
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.global_step == self.after and not self.note.exists():
-            self.note.touch()
+        note = Path(self.stop.note)
+        if state.global_step != self.stop.after or note.exists():
+            return
+        note.touch()
+        if self.stop.how == "at once":
             raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGTERM)
+        if self.stop.how == "twice":
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+class RandomMask(Technique):
+    """Hides tokens at random, in the batch: with torch's random numbers and with Python's."""
+
+    def batch(self, inner: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        batch = inner(rows)
+        hidden = torch.rand(batch["input_ids"].shape) < 0.2
+        hidden[:, random.randrange(hidden.shape[1])] = True
+        return batch | {"input_ids": batch["input_ids"].masked_fill(hidden, 1)}
+
+
+class Wasteful(Technique):
+    """Has memory for a number of rows in a batch."""
+
+    rows: int
+
+    def step(self, inner: Any, model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
+        if len(batch["input_ids"]) > self.rows:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        return inner(model, batch)
+
+
+class Spoilt(Technique):
+    """Multiplies the loss from a step on."""
+
+    after: int
+    times: str
+    _seen: int = PrivateAttr(default=0)
+
+    def loss(self, inner: Any, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, Term]:
+        self._seen += 1
+        factor = float(self.times) if self._seen > self.after else 1.0
+        return {name: Term(term.values * factor, term.per) for name, term in inner(model, batch).items()}
+
+
+class Refusing(Technique):
+    """Finds fault with its own options when it sees the model, or lets the trainer find fault."""
+
+    level: int = 3
+
+    def model(self, inner: Any) -> torch.nn.Module:
+        inner()
+        raise OptionError("the model has no level 3", option="level", help="name another")
 
 
 class TwoGradients(Technique):
@@ -285,6 +337,10 @@ def registry() -> Registry:
             "forgetful": Forgetful,
             "interrupted": Interrupted,
             "two-gradients": TwoGradients,
+            "random-mask": RandomMask,
+            "wasteful": Wasteful,
+            "spoilt": Spoilt,
+            "refusing": Refusing,
         },
     }
     return Registry(

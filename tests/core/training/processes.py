@@ -40,6 +40,7 @@ def main(folder: Path, batch_size: int, accumulate: int) -> None:
         data_collator=trainer.batch,
         callbacks=trainer.callbacks(),
         plan=plan,
+        aside=folder,
     )
     loop.train()
     if os.environ.get("RANK", "0") == "0":

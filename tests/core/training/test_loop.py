@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-import safetensors.torch
 import torch
 
 from ladle.errors import RecipeError, StageError
@@ -97,23 +96,6 @@ def test_a_parameter_without_gradient_stops_the_run(train):
 def test_a_parameter_in_no_optimiser_group_stops_the_run(train):
     with pytest.raises(StageError, match=r"exactly one optimiser group; these do not: classifier\.weight"):
         train(technique("forgetful"))
-
-
-def test_a_training_that_was_stopped_goes_on_from_its_last_checkpoint(train, tmp_path):
-    options = {"epochs": 3, "times": 4, "batch_size": 4, "in_order": False, "dropout": 0.1}
-    stop = technique("interrupted", after=19, note=str(tmp_path / "stopped"))
-    with pytest.raises(KeyboardInterrupt):
-        train(stop, **options)
-    resumed = train(stop, **options)
-    (tmp_path / "elsewhere").touch()
-    whole = train(technique("interrupted", after=19, note=str(tmp_path / "elsewhere")), **options)
-    assert resumed.name != whole.name
-    first, second = (safetensors.torch.load_file(run.model("model") / "model.safetensors") for run in (resumed, whole))
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    seen = resumed.outcome["metrics"]["model"]["training"]
-    assert seen["steps"] == 24
-    events = [json.loads(line) for line in (resumed.folder / "events.jsonl").read_text().splitlines()]
-    assert min(event["step"] for event in events if event["event"] == "log") > 16  # two epochs were there already
 
 
 def test_the_best_epoch_is_kept_and_training_stops_when_it_gets_no_better(train, kept):

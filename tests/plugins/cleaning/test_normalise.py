@@ -119,3 +119,27 @@ def test_done_twice_it_changes_nothing_more_for_any_character():
     for options in ({"lower": True, "unicode": "NFKC"}, {"lower": True}, {"unicode": "NFKC", "space": "keep-lines"}):
         once = normalise(**options).clean_batch(batch).batch
         assert normalise(**options).clean_batch(once).batch.equals(once)
+
+
+@settings(deadline=None)
+@given(
+    text=st.text(
+        st.one_of(
+            st.sampled_from("aÀß ﬁ２\n\r\t\x85\u2028\xa0\u3000\x1c\x1f\u200b\u200d\xad\x00e\u0301"), st.characters()
+        )
+    ),
+    options=st.fixed_dictionaries(
+        {
+            "unicode": st.sampled_from(["NFC", "NFKC", "none"]),
+            "invisible": st.sampled_from(["remove", "keep-joiners", "keep"]),
+            "space": st.sampled_from(["collapse", "keep-lines", "keep"]),
+            "empty": st.sampled_from(["keep", "drop", "null"]),
+        }
+    ),
+)
+def test_one_row_is_written_like_many(text, options):
+    known = "".join(letter for letter in text if unicodedata.category(letter) not in ("Cs", "Cn"))
+    cleaner = normalise(columns=["text"], **options)
+    done = cleaner.clean_batch(pa.record_batch({"_id": ["r0"], "text": [known]}))
+    expected = done.rejects.get(0) or {"_id": "r0", "text": done.batch["text"][0].as_py()}
+    assert cleaner.clean_row({"_id": "r0", "text": known}) == expected

@@ -24,6 +24,7 @@ def label() -> Callable[..., list[Any]]:
             {"_id": pa.array([f"r{n}" for n in range(len(next(iter(columns.values()))))]), **columns}
         )
         done = labeler.label_batch(batch)
+        assert [labeler.label_row(row) for row in batch.to_pylist()] == done.to_pylist() or "nan" in repr(batch)
         declared = labeler.columns_after(columns_of(batch.schema))
         assert dict(columns_of(done.schema)) == dict(declared)
         unchanged = [name for name in batch.schema.names if name != labeler.into]

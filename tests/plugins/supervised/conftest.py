@@ -39,14 +39,6 @@ class JsonRows(DataSource):
         return pa.Table.from_pylist(json.loads(self.path.read_text()))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    """Tiny models are fastest so, above all beside other work."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
 @dataclass
 class Trained:
     """A finished run and what its last train stage left."""

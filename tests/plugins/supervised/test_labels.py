@@ -26,8 +26,8 @@ def test_labels_come_from_the_train_split_and_other_rows_are_left_out_and_told(t
     assert trained.state["labels"] == ["a", "b"]
     assert trained.metrics["test"]["rows"] == trained.metrics["validation"]["rows"] == 1
     assert trained.notes == {
-        "train rows left out, without a `label`": 1,
-        "test rows left out, without a `label`": 1,
+        "train rows left out, without `label`": 1,
+        "test rows left out, without `label`": 1,
         "test rows left out, with a `label` that the train split lacks": 1,
     }
     assert np.sum(trained.file("details.json")["test"]["tables"]["confusion"]["counts"]) == 1
@@ -36,7 +36,7 @@ def test_labels_come_from_the_train_split_and_other_rows_are_left_out_and_told(t
 def test_whole_batches_without_labels_are_left_out(train):
     rows = rows_of([None] * 40 + ["a", "b"] * 10 + [None] * 40)
     trained = train([{**row, "v": [row["x"], row["y"]]} for row in rows], CLASSIFY)
-    assert trained.notes == {"train rows left out, without a `label`": 80}
+    assert trained.notes == {"train rows left out, without `label`": 80}
     assert trained.state["features"] == ["x", "y", "v"]
 
 
@@ -44,7 +44,7 @@ def test_the_notes_are_told_again_when_rows_come_from_the_store(train):
     rows = rows_of(["a", "b", None, "a", "b"], ["train"] * 3 + ["test"] * 2)
     first = train(rows, CLASSIFY)
     again = train(rows, CLASSIFY + "learning_rate = 1e-3\n")
-    assert first.notes == again.notes == {"train rows left out, without a `label`": 1}
+    assert first.notes == again.notes == {"train rows left out, without `label`": 1}
 
 
 @pytest.mark.parametrize(

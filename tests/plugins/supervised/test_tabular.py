@@ -91,7 +91,7 @@ def test_rows_without_a_number_to_predict_are_left_out_and_told(houses, train):
     houses[9]["price"] = math.inf
     trained = train(houses, REGRESS + "epochs = 1\n")
     assert trained.metrics["test"]["rows"] == 58
-    told = {split: f"{split} rows left out, without a `price`" for split in ("train", "validation", "test")}
+    told = {split: f"{split} rows left out, without `price`" for split in ("train", "validation", "test")}
     assert trained.notes == {told["train"]: 3, told["validation"]: 1, told["test"]: 1} | {
         "test rows left out, with a `price` that is no finite number": 1
     }
@@ -203,3 +203,11 @@ def test_another_kind_of_model_cannot_be_gone_on_from(houses, train, saved):
 def test_a_linear_model_has_no_hidden_layer(houses, train):
     trained = train(houses, REGRESS + 'hidden = []\ncolumns = ["rooms", "place"]\nepochs = 1\n')
     assert {name: tuple(w.shape) for name, w in trained.weights().items()} == {"head.weight": (1, 4), "head.bias": (1,)}
+
+
+def test_rows_with_times_can_be_shown_among_the_mistakes(houses, train):
+    for number, row in enumerate(houses):
+        row["sold"] = f"2024-01-{number % 28 + 1:02}"
+    convert = '[[data.rows.clean]]\nuse = "convert"\ntypes = { sold = "time" }\n'
+    trained = train(houses, REGRESS + 'columns = ["rooms"]\nepochs = 1\n', data=convert)
+    assert trained.details["mistakes"][0]["row"]["sold"].startswith("2024-01-")

@@ -178,7 +178,7 @@ def test_empty_and_missing_texts_can_be_read(kind, head, saved, train):
     texts = ["good", "", None, "bad film", "", ""]
     rows = [{"text": text, "label": "np"[n % 2], "split": "train"} for n, text in enumerate(texts)]
     trained = train(rows, classify(saved(kind), f'head = "{head}"', "epochs = 2", "max_length = 20"))
-    assert trained.notes == {"train rows without a `text`, read as an empty text": 1}
+    assert trained.notes == {"train rows without `text`, read as an empty text": 1}
     assert all(weights.isfinite().all() for weights in trained.weights().values())
     assert trained.predict([{"text": ""}])[0]["label"] in ("n", "p")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ladle import Columns, OptionError
+from ladle import Columns, OptionError, Sample
 from ladle_text.embedding import SentenceEmbedding
 
 TEXTS = [
@@ -237,3 +237,15 @@ def test_a_folder_is_found_from_the_folder_of_the_recipe(tiny_bert, rows_of):
         {"model": {"pretrained": tiny_bert.name}, "device": "cpu"}, context={"folder": tiny_bert.parent}
     )
     assert len(vectors(component, rows_of(["a cat"]))) == 1
+
+
+def test_texts_that_will_be_cut_are_told_before_any_work(tiny_bert, encoder_folder):
+    sample = Sample([{"text": "cat " * (40 if n % 2 else 4)} for n in range(50)])
+    [doubt] = embedding(tiny_bert).doubts(sample)
+    assert str(doubt) == (
+        "about 50% of the texts are longer than 32 tokens and will be cut (of the first 50 rows the longest has 42)"
+    )
+    assert (doubt.option, doubt.help) == ("max_length", "the model can read 40: set `max_length` higher")
+    shorter = encoder_folder({"sentence_bert_config.json": {"max_seq_length": 5}})
+    assert "longer than 5 tokens" in str(next(embedding(shorter).doubts(sample)))
+    assert list(embedding(tiny_bert).doubts(Sample([{"text": "cat " * 4}] * 50))) == []

@@ -73,14 +73,6 @@ class Moving(Technique):
     needs = frozenset({"embeddings"})
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    """Tiny models are fastest so, above all beside other work."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
 @dataclass
 class Trained:
     """A finished run and what its train stage left."""

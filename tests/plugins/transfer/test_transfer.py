@@ -156,9 +156,19 @@ def test_nothing_is_left_on_the_model_even_if_training_fails(fails, reuse, saved
 
 @pytest.mark.parametrize("freeze", [4, 9])
 @pytest.mark.parametrize("kind", KINDS)
-def test_freezing_all_layers_is_refused_with_their_number(kind, freeze, saved, train):
-    with pytest.raises(StageError, match=rf"freeze = {freeze} leaves no layer to train: \w+ has 4") as raised:
-        train(stage(saved(kind), freeze))
+def test_freezing_all_layers_is_refused_by_the_check(kind, freeze, saved, read):
+    with pytest.raises(RecipeError) as raised:
+        read(stage(saved(kind), freeze))
+    [problem] = raised.value.problems
+    assert problem.message == f"freeze = {freeze} leaves no layer to train: the model has 4"
+    assert (problem.span.text, problem.help) == (f"freeze = {freeze}", "at most 3 here")
+
+
+def test_freezing_all_layers_of_a_model_that_the_check_does_not_see(saved, train):
+    first = stage(saved("bert"), None).replace("[[train]]", '[[train]]\nname = "first"', 1)
+    second = stage("", 4).replace('{ pretrained = "" }', '{ stage = "first" }').replace("[[train]]", "\n[[train]]", 1)
+    with pytest.raises(StageError, match=r"freeze = 4 leaves no layer to train: \w+ has 4") as raised:
+        train(first + second)
     assert raised.value.problems[0].help == "at most 3 here"
 
 
@@ -248,3 +258,32 @@ def test_the_technique_loads_without_heavy_imports():
     heavy = {"numpy", "pyarrow", "torch", "transformers", "datasets"}
     code = f"import sys, ladle_transfer.transfer; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_outputs_kept_before_a_kill_are_not_worked_out_again(saved, train, monkeypatch, tmp_path):
+    import torch
+
+    from ladle_transfer import states
+    from ladle_transfer.layers import LowerLayers
+
+    monkeypatch.setattr(states, "_ROWS_AT_ONCE", 8)
+    worked, work_out, kill_after = [], LowerLayers.output, 3
+
+    def output(self, batch):
+        if len(batch["input_ids"]) == 8:
+            if len(worked) == kill_after:
+                raise KeyboardInterrupt
+            worked.append(8)
+        return work_out(self, batch)
+
+    monkeypatch.setattr(LowerLayers, "output", output)
+    with pytest.raises(KeyboardInterrupt):
+        train(stage(saved("bert")))
+    kill_after = 5
+    resumed = train(stage(saved("bert"))).weights()
+    assert len(worked) == 5  # times 8 rows, of 40
+    (tmp_path / "runs").rename(tmp_path / "others")
+    kill_after = 10
+    whole = train(stage(saved("bert"))).weights()
+    assert len(worked) == 10
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
