@@ -12,14 +12,19 @@ Listener = Callable[[dict[str, Any]], None]
 
 
 class Events:
-    """Passes each event, a flat dict with its name under `event`, to all listeners."""
+    """Passes each event, a flat dict with its name under `event`, to all listeners.
 
-    def __init__(self, *listeners: Listener) -> None:
+    Before that, `redact` takes out of its texts what must not be told.
+    """
+
+    def __init__(self, *listeners: Listener, redact: Callable[[str], str] = str) -> None:
         self.listeners = list(listeners)
+        self.redact = redact
 
     def emit(self, event: str, **data: Any) -> None:
+        told = {"event": event} | {n: self.redact(v) if isinstance(v, str) else v for n, v in data.items()}
         for listener in self.listeners:
-            listener({"event": event, **data})
+            listener(told)
 
 
 class EventLog:

@@ -9,6 +9,7 @@ from typing import Any
 from .components import Writer
 from .differences import reasons
 from .graph import Stage
+from .recipe import Recipe
 from .runner import is_done
 from .runs import Runs, locked
 
@@ -33,18 +34,18 @@ class Explained:
         }
 
 
-def explain(name: str, stages: list[Stage], runs: Runs) -> list[Explained]:
-    """Compare the stages of the recipe of this name with what the store holds, and with the recipe's last run."""
-    last = next((run for run in runs if run.lock["recipe"] == name), None)
+def explain(recipe: Recipe, stages: list[Stage], runs: Runs) -> list[Explained]:
+    """Compare a recipe's stages with what the store holds, and with the last run of a recipe of this name."""
+    last = next((run for run in runs if run.lock["recipe"] == recipe.name), None)
     before = {entry["name"]: entry for entry in last.lock["stages"]} if last else {}
     explained: list[Explained] = []
     for stage in stages:
-        why = [] if is_done(stage, runs.store) else _why(stage, before.get(stage.name), runs)
+        why = [] if is_done(stage, runs.store) else _why(stage, before.get(stage.name), recipe, runs)
         explained.append(Explained(stage, why))
     return explained
 
 
-def _why(stage: Stage, before: Mapping[str, Any] | None, runs: Runs) -> list[str]:
+def _why(stage: Stage, before: Mapping[str, Any] | None, recipe: Recipe, runs: Runs) -> list[str]:
     if runs.store.holds(stage.key) and isinstance(stage.component, Writer):
         return [f"{stage.component.path} is gone, or is not what was written"]
     if before is None:
@@ -52,7 +53,7 @@ def _why(stage: Stage, before: Mapping[str, Any] | None, runs: Runs) -> list[str
     if before["key"] == stage.key:
         begun = runs.store.has_begun(stage.key)
         return ["it was begun and not finished" if begun else "the store does not have its outcome"]
-    own = list(reasons(before, locked(stage)))
+    own = list(reasons(before, locked(stage, recipe.secrets)))
     inputs = zip(before["parts"]["inputs"], stage.parts["inputs"], stage.inputs, strict=False)
     other = [inner.name for old, new, inner in inputs if old != new]
     if len(before["parts"]["inputs"]) != len(stage.inputs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from dataclasses import dataclass, field
 from importlib import metadata, util
@@ -14,7 +15,9 @@ from pydantic import BaseModel
 from .components import Component, Trainer
 from .options import Input, NotInKey, marked
 from .recipe.check import in_order
+from .recipe.environment import replaced
 from .recipe.model import DataSet, Recipe, Split, TrainStage, Used
+from .recipe.spans import Path as TomlPath
 from .registry import Offer, module_of
 from .store import FORMAT, Store, digest
 
@@ -115,6 +118,8 @@ def _parts(stage: Stage, recipe: Recipe, store: Store) -> dict[str, Any]:
 def component_key(used: Used | None, component: BaseModel, store: Store) -> dict[str, Any]:
     """Everything about a component that can change its outcome."""
     options = component.model_dump(mode="json", by_alias=True, exclude=_not_in_key(component))
+    if used:
+        options = replaced(options, used.written, _digest_of_secret)
     key: dict[str, Any] = {"options": options}
     if isinstance(component, Component):
         key["files"] = store.hash_files(component.files())
@@ -127,6 +132,11 @@ def component_key(used: Used | None, component: BaseModel, store: Store) -> dict
         key["use"] = f"{used.offer.plugin.name}:{used.use.rpartition(':')[2]}"
         key["version"] = _version(used.offer)
     return key
+
+
+def _digest_of_secret(path: TomlPath, value: Any) -> str:
+    """A value from the environment as it takes part in a key: nobody can work it out from what is kept."""
+    return hashlib.scrypt(str(value).encode(), salt=b"ladle", n=2**14, r=8, p=1, dklen=20).hex()
 
 
 def _not_in_key(component: BaseModel) -> set[str]:

@@ -1,27 +1,30 @@
-"""Holding a recipe to the lock of an earlier run: the same versions, data and options, or no run."""
+"""Running what an earlier run ran: with the same versions, data and options, or not at all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from .differences import changes, reasons
 from .errors import Problem, RecipeError
-from .graph import Stage
+from .graph import Stage, stages_of
+from .recipe import Recipe, load
 from .runs import Run, lock_of
-
-if TYPE_CHECKING:
-    from .recipe.model import Recipe
+from .store import Store
 
 
-def hold_to(run: Run, recipe: Recipe, stages: list[Stage]) -> None:
-    """Raises RecipeError with everything that is not as it was in `run`."""
+def load_locked(run: Run, store: Store) -> Recipe:
+    """The recipe of a run, as it was read then. Raises RecipeError with everything that is not as it was."""
+    lock = run.lock
+    text = (run.folder / "recipe.toml").read_bytes().decode()
+    recipe, _ = load(Path(lock["path"]), settings=lock["settings"], text=text)
     problems = [
-        Problem("locked", f"not as it was in {run.name}: {what}", "run it without --locked if that is meant")
-        for what in _differences(run, recipe, stages)
+        Problem("locked", f"not as it was in {run.name}: {what}", "run its recipe without --locked if that is meant")
+        for what in _differences(run, recipe, stages_of(recipe, store))
     ]
     if problems:
         raise RecipeError(problems)
+    return recipe
 
 
 def _differences(run: Run, recipe: Recipe, stages: list[Stage]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from .components import Component, RowWork, Trainer
 from .errors import OptionError, Problem, RecipeError, StageError, did_you_mean
 from .events import Events
+from .recipe.environment import MissingVariableError, Secrets, expand_all
 from .registry import PluginError, UnknownUseError, installed
 from .runs import Run
 from .store import Store, read_json
@@ -47,7 +48,10 @@ class Predictor:
         kind = "trainer" if locked["kind"] == "train" else locked["kind"]
         use = f"{locked['package']}:{locked['use'].rpartition(':')[2]}"
         try:
+            options = expand_all(options, Secrets())
             return installed().find(kind, use).load().model_validate_json(json.dumps(options))
+        except MissingVariableError as error:
+            raise RecipeError(Problem("environment", str(error), error.help)) from None
         except (UnknownUseError, PluginError) as error:
             help = f"install the package that the run was made with: {locked['package']}"
             raise RecipeError(Problem("plugin", f"the run {self.run.name} cannot be used: {error}", help)) from None

@@ -14,7 +14,6 @@ from .events import EventLog, Events, Listener
 from .graph import Stage, stages_of
 from .interrupts import at_once, handling
 from .recipe.model import Recipe
-from .recipe.problems import Problems
 from .recipe.spans import Path as TomlPath
 from .registry import PluginError
 from .runs import Run, Runs, link, link_tree
@@ -44,7 +43,7 @@ def run(recipe: Recipe, runs: Runs, *listeners: Listener) -> Run:
         Events(*listeners).emit("nothing-to-do", run=earlier.name)
         return earlier
     with runs.at_work(recipe, stages) as this, handling(at_once):
-        events = Events(EventLog(this.folder / "events.jsonl"), *listeners)
+        events = Events(EventLog(this.folder / "events.jsonl"), *listeners, redact=recipe.secrets.redact)
         return _Execution(recipe, this, store, stages, events).run()
 
 
@@ -143,21 +142,26 @@ class _Execution:
             except Exception as error:
                 raise self._failure(stage, error) from error
             check_balance(work, outcome)
+            outcome.details = self.recipe.secrets.redact(outcome.details)
             outcome.save(folder, round(time.monotonic() - started, 3))
 
     def _failure(self, stage: Stage, error: Exception) -> StageError:
         """A component's error as the reader of the recipe meets it."""
         if isinstance(error, OptionError):  # what only the rows or the model could show
-            problems = Problems(str(self.recipe.path), self.recipe.text)
-            problems.index()
+            problems = self.recipe.problems.afresh()
             problems.add_option_error(error, _place(stage, error))
             return StageError(problems.found)
         if isinstance(error, PluginError):
             return StageError(
-                Problem("plugin", f"{stage.title}: {error}", "this is a fault of the plugin; tell its author")
+                Problem(
+                    "plugin",
+                    self.recipe.secrets.redact(f"{stage.title}: {error}"),
+                    "this is a fault of the plugin; tell its author",
+                )
             )
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return StageError(Problem("stage", f"{stage.title} failed: {what}", "run again with --debug for the traceback"))
+        message = self.recipe.secrets.redact(f"{stage.title} failed: {what}")
+        return StageError(Problem("stage", message, "run again with --debug for the traceback"))
 
     def _outcome(self, status: str) -> dict[str, Any]:
         metrics = {}

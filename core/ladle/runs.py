@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
+from pydantic import BaseModel
 
 from .components import Component
 from .errors import Problem, RecipeError, did_you_mean
 from .graph import Stage
+from .recipe.environment import Secrets, replaced
 from .store import Store, read_json, write_json
 
 if TYPE_CHECKING:
-    from .recipe.model import Recipe
+    from .recipe.model import Recipe, Used
 
 _OUTCOME = "outcome.json"
 _LIBRARIES = ("torch", "transformers", "datasets", "accelerate", "pyarrow", "tokenizers", "safetensors", "numpy")
@@ -134,11 +136,12 @@ class Runs:
         return next((run for run in self if self._is_of(run, recipe, stages) and run.is_finished), None)
 
     def _is_of(self, run: Run, recipe: Recipe, stages: list[Stage]) -> bool:
-        """Whether a run is of a recipe of this name and text with the same stages."""
+        """Whether a run is of a recipe of this name and text, with the same settings and stages."""
         lock = run.lock
         return (
             lock["recipe"] == recipe.name
             and [entry["key"] for entry in lock["stages"]] == [stage.key for stage in stages]
+            and lock["settings"] == list(recipe.settings)
             and (run.folder / "recipe.toml").read_bytes() == recipe.text.encode()
         )
 
@@ -185,9 +188,10 @@ def lock_of(recipe: Recipe, stages: list[Stage]) -> dict[str, Any]:
     return {
         "recipe": recipe.name,
         "path": str(recipe.path),
+        "settings": list(recipe.settings),
         "started": time.time(),
         "seed": recipe.seed,
-        "stages": [locked(stage) for stage in stages],
+        "stages": [locked(stage, recipe.secrets) for stage in stages],
         "plugins": dict(sorted(used.items())),
         "libraries": {name: version for name in _LIBRARIES if (version := _version(name))},
         "python": platform.python_version(),
@@ -195,8 +199,11 @@ def lock_of(recipe: Recipe, stages: list[Stage]) -> dict[str, Any]:
     }
 
 
-def locked(stage: Stage) -> dict[str, Any]:
-    """A stage as the lock keeps it: what it was told, what it was made from, what it did to columns."""
+def locked(stage: Stage, secrets: Secrets) -> dict[str, Any]:
+    """A stage as the lock keeps it: what it was told, what it was made from, what it did to columns.
+
+    Values from the environment are in it as the recipe has them: `${NAME}`.
+    """
     entry: dict[str, Any] = {
         "name": stage.name,
         "kind": stage.kind,
@@ -204,17 +211,25 @@ def locked(stage: Stage) -> dict[str, Any]:
         "key": stage.key,
         "inputs": [inner.name for inner in stage.inputs],
         "parts": stage.parts,
-        "files": list(map(str, stage.component.files())) if isinstance(stage.component, Component) else [],
-        "options": stage.component.model_dump(mode="json", by_alias=True),
+        "files": secrets.redact(_files(stage)),
+        "options": _options(stage.component, stage.used),
     }
     if stage.used:
         entry |= {"package": stage.used.offer.plugin.name} | stage.used.after.as_json()
     if stage.kind == "train":
         entry["techniques"] = [
-            {"use": used.use, "options": used.component.model_dump(mode="json", by_alias=True)}
-            for used in stage.techniques
+            {"use": used.use, "options": _options(used.component, used)} for used in stage.techniques
         ]
     return entry
+
+
+def _files(stage: Stage) -> list[str]:
+    return list(map(str, stage.component.files())) if isinstance(stage.component, Component) else []
+
+
+def _options(component: BaseModel, used: Used | None) -> Any:
+    options = component.model_dump(mode="json", by_alias=True)
+    return replaced(options, used.written, lambda path, _: used.written[path]) if used else options
 
 
 def _version(package: str) -> str | None:

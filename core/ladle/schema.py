@@ -11,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from .components import Component
-from .recipe.load import _NAME, _SEEDS, _TOP
+from .recipe.load import NAME, SEEDS, TOP_KEYS
 from .recipe.model import STEPS, Split
 from .registry import CALLED, Offer, Registry
 
@@ -67,8 +67,8 @@ def recipe_schema(registry: Registry) -> dict[str, Any]:
         "seed": {
             "description": "Decides everything that is left to chance.",
             "type": "integer",
-            "minimum": _SEEDS.start,
-            "maximum": _SEEDS.stop - 1,
+            "minimum": SEEDS.start,
+            "maximum": SEEDS.stop - 1,
             "default": 0,
         },
         "requires": {
@@ -80,7 +80,7 @@ def recipe_schema(registry: Registry) -> dict[str, Any]:
             "description": "Data sets, by name.",
             "type": "object",
             "minProperties": 1,
-            "propertyNames": {"pattern": f"^{_NAME.pattern}$"},
+            "propertyNames": {"pattern": f"^{NAME.pattern}$"},
             "additionalProperties": _data_set(definitions, schemas[Split]),
         },
         "train": _list_of("trainer", "Train stages, one after another.", definitions),
@@ -89,7 +89,7 @@ def recipe_schema(registry: Registry) -> dict[str, Any]:
         "$schema": _DIALECT,
         "title": "Ladle recipe",
         "description": "From raw data to a trained, measured language model.",
-        **_object({key: keys[key] for key in _TOP}, ["data"]),
+        **_object({key: keys[key] for key in TOP_KEYS}, ["data"]),
     }
     return recipe | {"definitions": _needed(definitions, recipe)}
 
@@ -178,7 +178,7 @@ def _definition_of(kind: str) -> str:
 
 
 def _name(about: str) -> dict[str, Any]:
-    return {"description": about, "type": "string", "pattern": f"^{_NAME.pattern}$"}
+    return {"description": about, "type": "string", "pattern": f"^{NAME.pattern}$"}
 
 
 def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:

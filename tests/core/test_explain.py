@@ -35,7 +35,7 @@ def why(recipe):
     def ask(text: str, name: str = "recipe.toml") -> dict[str, list[str]]:
         runs = Runs(Path("runs"))
         loaded, _ = load(recipe(text, name))
-        told = explain(loaded.name, stages_of(loaded, runs.store), runs)
+        told = explain(loaded, stages_of(loaded, runs.store), runs)
         return {entry.stage.name: entry.reasons for entry in told if not entry.is_done}
 
     return ask

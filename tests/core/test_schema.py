@@ -15,7 +15,7 @@ import tomli
 
 from ladle.errors import RecipeError
 from ladle.recipe import load
-from ladle.recipe.load import _TOP
+from ladle.recipe.load import TOP_KEYS
 from ladle.registry import Offer, Plugin, Registry, installed
 from ladle.schema import recipe_schema
 
@@ -48,7 +48,7 @@ def installed_schema():
 
 def test_it_is_a_schema_and_says_all_top_keys(installed_schema):
     jsonschema.Draft7Validator.check_schema(installed_schema)
-    assert list(installed_schema["properties"]) == _TOP
+    assert list(installed_schema["properties"]) == TOP_KEYS
     assert json.loads(json.dumps(installed_schema)) == installed_schema
 
 

@@ -42,7 +42,8 @@ with Store(Path(sys.argv[1])).making({KEY!r}, keep_unfinished="keep" in sys.argv
 def _killed_at_work(store: Store) -> None:
     child = _start(store, "time.sleep(60)")
     assert [child.stdout.readline(), child.stdout.readline()] == ["started\n", "making\n"]
-    while not (store.root / "work" / KEY / "part").exists():
+    part = store.root / "work" / KEY / "part"
+    while not part.exists() or part.read_text() != "half":
         time.sleep(0.01)
     os.kill(child.pid, signal.SIGKILL)
     assert child.wait(10) == -signal.SIGKILL

@@ -21,7 +21,8 @@ import pytest
 from ladle.runs import Runs
 
 KILLS = int(os.environ.get("LADLE_KILLS", "5"))
-WORDS = "[PAD] [UNK] [CLS] [SEP] a the film is good bad fine awful plot and dull very new end of day".split()
+VOCABULARY = "[PAD] [UNK] [CLS] [SEP] a the film is good bad fine awful plot and dull very new end of day"
+WORDS = VOCABULARY.split()
 
 RECIPE = """
 name = "everything"

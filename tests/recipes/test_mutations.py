@@ -26,13 +26,17 @@ MUTATIONS = int(os.environ.get("LADLE_MUTATIONS", "2000"))
 KINDS = 4  # of tests below, which share the mutations
 
 many = settings(
-    max_examples=MUTATIONS // KINDS, deadline=None, suppress_health_check=list(HealthCheck), derandomize=MUTATIONS <= 2000
+    max_examples=MUTATIONS // KINDS,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=MUTATIONS <= 2000,
 )
 
 HOSTILE = st.sampled_from(
     [
         '""', '"\\u0000"', '"' + "x" * 10_000 + '"', '"\\u202Eevil"', '"💥"', '"../../../../etc/passwd"', '"/dev/null"',
-        '"${HOME}"', '"${NOT_A_VARIABLE}"', '"$${HOME}"', '"%s%n"', '"{0.__class__}"', "'''\n'''", '"a\\tb"', '"C:\\\\x"',
+        '"${HOME}"', '"${NOT_A_VARIABLE}"', '"$${HOME}"', '"%s%n"', '"{0.__class__}"', "'''\n'''", '"a\\tb"',
+        '"C:\\\\x"',
         '"[bold]x[/bold]"', '"`use`"', '" "', '"."', '".."', '"NUL"', '"http://[::1"',
     ]
 )  # fmt: skip
@@ -40,7 +44,14 @@ HUGE = st.sampled_from(
     ["1" + "0" * 400, "-1" + "0" * 30, "1e400", "-1e400", "inf", "-inf", "nan", "9" * 5000, "0x" + "f" * 300, "1e-400"]
 )
 NESTED = st.sampled_from(
-    ["[" * 60 + "]" * 60, "[" * 5000 + "]" * 5000, "{ a = " * 80 + "1" + " }" * 80, "[{ a = [{ a = [] }] }]", "{}", "[]"]
+    [
+        "[" * 60 + "]" * 60,
+        "[" * 5000 + "]" * 5000,
+        "{ a = " * 80 + "1" + " }" * 80,
+        "[{ a = [{ a = [] }] }]",
+        "{}",
+        "[]",
+    ]
 )
 SIMPLE = st.sampled_from(["1", "-1", "0", "1.5", "true", '"x"', "[1]", '["x"]', "{ x = 1 }", "[{ x = 1 }]"])
 
@@ -126,7 +137,7 @@ def test_a_value_of_a_type_that_no_option_has(check, at, value):
 @given(at=places(lambda path, place: True), value=HOSTILE | HUGE | NESTED | SIMPLE | st.text(max_size=30))
 def test_a_hostile_value_in_any_place(check, at, value):
     """What comes of it is no matter of this test: but it is an answer, and if a whole line is wrong, one about it."""
-    text, path, place = at
+    text, _, place = at
     start, end = place.value
     check(text[:start] + value + text[end:])
 

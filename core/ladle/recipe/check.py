@@ -22,7 +22,7 @@ def check(recipe: Recipe, problems: Problems) -> None:
         _check_models(data_set, problems)
         _flow(data_set, recipe, problems)
     for index, stage in enumerate(recipe.train):
-        _check_start(stage, [s.name for s in recipe.train[:index]], recipe.faulty, problems)
+        _check_start(stage, index, recipe, problems)
         _check_techniques(stage, problems)
         if complete:
             data_set = recipe.data[stage.data]
@@ -116,6 +116,8 @@ def _peek(used: Used, recipe: Recipe, problems: Problems) -> Columns:
     assert isinstance(source, DataSource)
     for _, name in source.data_names():
         return recipe.data[name].columns
+    if recipe.is_offline:
+        return Columns({}, known=False)
     try:
         types = source.peek()
     except OptionError as error:
@@ -205,12 +207,18 @@ def _check_models(data_set: DataSet, problems: Problems) -> None:
                 problems.add("unknown-stage", message, help, (*used.at, option, "stage"), "value")
 
 
-def _check_start(stage: TrainStage, earlier: list[str], faulty: set[str], problems: Problems) -> None:
+def _check_start(stage: TrainStage, index: int, recipe: Recipe, problems: Problems) -> None:
     """Whether the model that a stage starts from is made earlier."""
+    names = [other.name for other in recipe.train]
+    earlier, later = names[:index], names[index + 1 :]
     for used in (stage.trainer, *stage.techniques):
         for option, choice in used.component.model_choices():
-            if choice.stage is not None and choice.stage not in earlier and choice.stage not in faulty:
+            if choice.stage is not None and choice.stage not in earlier and choice.stage not in recipe.faulty:
                 help = did_you_mean(choice.stage, earlier, "the earlier train stages are")
+                if choice.stage in later:
+                    help = f"`{choice.stage}` comes later: move its [[train]] table up, before this one"
+                elif choice.stage == stage.name:
+                    help = "a stage cannot start from itself"
                 place = (*used.at, option, "stage")
                 problems.add("unknown-stage", f"no earlier train stage `{choice.stage}`", help, place, "value")
 

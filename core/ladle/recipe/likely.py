@@ -51,6 +51,8 @@ def _of_source(used: Used, recipe: Recipe, samples: dict[str, Sample], count: in
     """The first rows of a source, and the columns of which nothing is known."""
     source = used.component
     assert isinstance(source, DataSource)
+    if recipe.is_offline:
+        return Sample(), set()
     for _, name in source.data_names():
         whole = samples[name]
         known = whole.rows[0].keys() if whole.rows else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,22 +15,33 @@ from ..components import Component, DataSource
 from ..errors import Problem, RecipeError, nearest
 from ..registry import CALLED, Offer, Plugin, PluginError, Registry, UnknownUseError, installed
 from .check import check
+from .environment import MissingVariableError
 from .model import STEPS, DataSet, Recipe, Split, TrainStage, Used
 from .problems import Problems, check_keys
+from .settings import apply
 from .spans import Path as TomlPath
 
-_TOP = ["name", "seed", "data", "train"]
-_NAME = re.compile(r'(?!\.)[^/\\:<>"|?*\x00-\x1f]+')  # what can be the name of a folder everywhere
-_SEEDS = range(1 << 32)  # what numpy takes
+TOP_KEYS = ["name", "seed", "data", "train"]
+NAME = re.compile(r'(?!\.)[^/\\:<>"|?*\x00-\x1f]+')  # what can be the name of a folder everywhere
+SEEDS = range(1 << 32)  # what numpy takes
 
 
-def load(path: Path, registry: Registry | None = None) -> tuple[Recipe, list[Problem]]:
+def load(
+    path: Path,
+    registry: Registry | None = None,
+    settings: Sequence[str] = (),
+    offline: bool = False,
+    text: str | None = None,
+) -> tuple[Recipe, list[Problem]]:
     """Read and check a recipe; with it come the warnings.
+
+    `settings` are values in the place of the recipe's own ("train.0.epochs=1"). `offline` leaves sources alone: what
+    only they could tell is not checked. `text` is the recipe if it is not the file's.
 
     Raises RecipeError with all of its errors if it has any.
     """
-    text = _read(path)
-    problems = Problems(str(path), text)
+    text = _read(path) if text is None else text
+    problems = Problems(str(path), text, settings)
     try:
         document = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
@@ -39,12 +51,19 @@ def load(path: Path, registry: Registry | None = None) -> tuple[Recipe, list[Pro
         problems.add_syntax_error(str(error), 1, 1)
         raise RecipeError(problems.found) from None
     problems.index()
-    recipe = _Reader(problems, path, text, registry or installed()).recipe(document)
+    apply(settings, document, problems)
+    recipe = Recipe(path, text, problems, settings=tuple(settings), is_offline=offline)
+    _Reader(problems, recipe, registry or installed()).read(document)
     check(recipe, problems)
-    errors = [problem for problem in problems.found if problem.severity == "error"]
-    if errors:
-        raise RecipeError(sorted(problems.found, key=lambda p: (p.span.line, p.span.column) if p.span else (0, 0)))
-    return recipe, problems.found
+    found = sorted(problems.found, key=_place)
+    if any(problem.severity == "error" for problem in found):
+        raise RecipeError(found)
+    return recipe, found
+
+
+def _place(problem: Problem) -> tuple[str, int, int]:
+    span = problem.span
+    return (span.file, span.line, span.column) if span else ("", 0, 0)
 
 
 def _read(path: Path) -> str:
@@ -65,34 +84,50 @@ def _read(path: Path) -> str:
 class _Reader:
     """Turns the parsed document into a Recipe, noting problems as it goes."""
 
-    def __init__(self, problems: Problems, path: Path, text: str, registry: Registry) -> None:
+    def __init__(self, problems: Problems, recipe: Recipe, registry: Registry) -> None:
         self.problems = problems
-        self.path = path
-        self.text = text
+        self.recipe = recipe
         self.registry = registry
+        self.written: dict[TomlPath, str] = {}
+        """The texts that came from the environment, as the recipe has them."""
 
-    def recipe(self, document: dict[str, Any]) -> Recipe:
-        check_keys(self.problems, document, _TOP, ())
-        recipe = Recipe(
-            self.path,
-            self.text,
-            name=self._name(document.get("name", self.path.stem), self.path.stem, ("name",)),
-            seed=self._seed(document.get("seed", 0)),
-        )
+    def read(self, document: dict[str, Any]) -> None:
+        check_keys(self.problems, document, TOP_KEYS, ())
+        stem = self.recipe.path.stem
+        self.recipe.name = self._name(document.get("name", stem), stem, ("name",))
+        self.recipe.seed = self._seed(document.get("seed", 0))
+        document = {key: self._expanded(document[key], (key,)) for key in ("data", "train") if key in document}
         for name, table in self._table(document.get("data", {}), ("data",)).items():
             self._name(name, name, ("data", name), "key")
-            recipe.data[name] = self._data_set(name, self._table(table, ("data", name)))
+            self.recipe.data[name] = self._data_set(name, self._table(table, ("data", name)))
         for index, table in enumerate(self._tables(document.get("train", []), ("train",), "[[train]]")):
-            self._train_stage(table, ("train", index), recipe)
-        if not recipe.data and not self.problems.found:
+            self._train_stage(table, ("train", index))
+        if not self.recipe.data and not self.problems.found:
             self.problems.add("empty", "the recipe has no data set", "begin with a [data.NAME.source] table")
-        return recipe
+
+    def _expanded(self, value: Any, at: TomlPath) -> Any:
+        """A value with the variables in its texts expanded; names are to be read, and have none."""
+        if isinstance(value, dict):
+            return {key: self._expanded(inner, (*at, key)) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self._expanded(inner, (*at, index)) for index, inner in enumerate(value)]
+        if not isinstance(value, str) or at[-1] in ("use", "name"):
+            return value
+        try:
+            expanded = self.problems.secrets.expand(value)
+        except MissingVariableError as error:
+            self.problems.add("environment", str(error), error.help, at, "value")
+            self.problems.settle(at)
+            return value
+        if expanded != value:
+            self.written[at] = value
+        return expanded
 
     def _name(self, value: Any, default: str, at: TomlPath, on: Literal["key", "value"] = "value") -> str:
         """A name that can be a folder's, or `default` with a problem noted."""
         if not isinstance(value, str):
             self.problems.add("type", "expected a name in quotes", "", at, on)
-        elif not _NAME.fullmatch(value):
+        elif not NAME.fullmatch(value):
             help = 'a name is not empty, begins with no full stop and holds none of / \\ : < > " | ? *'
             self.problems.add("value", f'"{value}" cannot be a name', help, at, on)
         else:
@@ -102,8 +137,8 @@ class _Reader:
     def _seed(self, value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
             self.problems.add("type", "expected a whole number", "", ("seed",), "value")
-        elif value not in _SEEDS:
-            message = f"{value} is out of range: expected at least 0 and less than {_SEEDS.stop}"
+        elif value not in SEEDS:
+            message = f"{value} is out of range: expected at least 0 and less than {SEEDS.stop}"
             self.problems.add("value", message, "", ("seed",), "value")
         else:
             return value
@@ -149,7 +184,8 @@ class _Reader:
             self.problems.add_validation_error(error, Split, at)
             return Split.model_construct(test=0.1, validation=0.1)  # so that no mistake follows from it
 
-    def _train_stage(self, table: dict[str, Any], at: TomlPath, recipe: Recipe) -> None:
+    def _train_stage(self, table: dict[str, Any], at: TomlPath) -> None:
+        recipe = self.recipe
         options = dict(table)
         techniques = self._tables(options.pop("technique", []), (*at, "technique"), "[[train.technique]]")
         taken = [stage.name for stage in recipe.train]
@@ -172,11 +208,16 @@ class _Reader:
             offer, component = self._component(kind, table, at)
         except _FaultError:
             offer, component = Offer("", kind, Plugin("", ""), Faulty), Faulty()
-        return Used(str(table.get("use")), offer, component, at)
+        written = {path[len(at) :]: text for path, text in self.written.items() if path[: len(at)] == at}
+        return Used(str(table.get("use")), offer, component, at, written)
 
     def _component(self, kind: str, table: dict[str, Any], at: TomlPath) -> tuple[Offer, Component]:
         options = dict(table)
         use = options.pop("use", None)
+        if use is None and (near := nearest("use", [key for key in options if (*at, key) in self.problems.places])):
+            help = f"did you mean `use`? It names the {CALLED[kind]}"
+            self.problems.add("unknown-key", f"unknown key `{near}`", help, (*at, near))
+            raise _FaultError
         if not isinstance(use, str):
             names = ", ".join(sorted(offer.use for offer in self.registry.of_kind(kind)))
             help = f"the {CALLED[kind]}s installed are: {names}" if names else f"no {CALLED[kind]} is installed"
@@ -196,15 +237,31 @@ class _Reader:
         except PluginError as error:
             self.problems.add("plugin", str(error), "see `ladle plugins`", (*at, "use"), "value")
             raise _FaultError from None
+        context = {"folder": self.recipe.path.parent}
         try:
-            component = component_class.model_validate(options, context={"folder": self.path.parent})
+            component = component_class.model_validate(options, context=context)
         except ValidationError as error:
             self.problems.add_validation_error(error, component_class, at)
-            raise _FaultError from None
+            component = self._mended(component_class, options, error, at)
         except Exception as error:  # a validator of a plugin
             self.problems.add_plugin_error(error, use, at)
             raise _FaultError from None
         return offer, component
+
+    def _mended(
+        self, component_class: type[Component], options: dict[str, Any], error: ValidationError, at: TomlPath
+    ) -> Component:
+        """A trainer or technique without the options that are wrong: what else its stage names can still be checked."""
+        wrong = {str(detail["loc"][0]) for detail in error.errors(include_url=False) if detail["loc"]}
+        rest = {name: value for name, value in options.items() if name not in wrong}
+        if component_class.kind not in ("trainer", "technique") or rest == options:
+            raise _FaultError
+        try:
+            component = component_class.model_validate(rest, context={"folder": self.recipe.path.parent})
+        except Exception:
+            raise _FaultError from None
+        self.problems.settle(at)  # what defaults in the place of wrong options lead to is no mistake of the recipe
+        return component
 
 
 class _FaultError(Exception):

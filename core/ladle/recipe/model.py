@@ -13,6 +13,8 @@ from ..columns import Columns
 from ..components import Component, Trainer
 from ..errors import OptionError
 from ..options import Usual
+from .environment import Secrets
+from .problems import Problems
 from .spans import Path as TomlPath
 
 if TYPE_CHECKING:
@@ -81,6 +83,8 @@ class Used:
     offer: Offer
     component: Component
     at: TomlPath
+    written: dict[TomlPath, str] = field(default_factory=dict)
+    """Texts of its table that came from the environment, as the recipe has them, by their places in the table."""
     after: Columns = field(default_factory=lambda: Columns({}, known=False))
     """The columns after it, with the log of what it read and wrote."""
 
@@ -130,12 +134,23 @@ class Recipe:
 
     path: Path
     text: str
-    name: str
-    seed: int
+    problems: Problems
+    """Where everything stands in the text, for errors that the run shows."""
+    name: str = ""
+    seed: int = 0
+    settings: tuple[str, ...] = ()
+    """Values of the command line that took the place of the recipe's own."""
+    is_offline: bool = False
+    """Whether sources were left alone when it was checked."""
     data: dict[str, DataSet] = field(default_factory=dict)
     train: list[TrainStage] = field(default_factory=list)
     faulty: set[str] = field(default_factory=set)
     """The names of train stages whose own tables have mistakes: they are not in `train`."""
+
+    @property
+    def secrets(self) -> Secrets:
+        """What came from the environment, and is not to be told."""
+        return self.problems.secrets
 
     def uses(self) -> Iterator[Used]:
         for data_set in self.data.values():

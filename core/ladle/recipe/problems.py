@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
 from ..errors import OptionError, Problem, Span, did_you_mean, nearest
+from .environment import Secrets
 from .spans import Path, Place, find_places
+from .syntax import explain
 
 _TYPES = {
     "int_type": "a whole number",
@@ -40,11 +42,20 @@ _BOUNDS = {
 class Problems:
     """The problems of one recipe, and where in its text they are."""
 
-    def __init__(self, file: str, text: str) -> None:
+    def __init__(self, file: str, text: str, settings: Sequence[str] = ()) -> None:
         self.file = file
         self.text = text
+        self.settings = "\n".join(settings)
         self.places: dict[Path, Place] = {}
         self.found: list[Problem] = []
+        self.secrets = Secrets()
+        self._settled: set[Path] = set()
+
+    def afresh(self) -> Problems:
+        """The same recipe with no problem noted yet."""
+        other = Problems(self.file, self.text)
+        other.settings, other.places, other.secrets = self.settings, self.places, self.secrets
+        return other
 
     def index(self) -> None:
         """Find the places of all keys: once the text is known to be valid TOML."""
@@ -62,29 +73,36 @@ class Problems:
         """Note a problem with the key or value at a path (or what encloses it, where the path has no place)."""
         while at and at not in self.places:
             at = at[:-1]
-        span = self.span(getattr(self.places[at], on)) if at else None
-        problem = Problem(code, message, help, span or Span(self.file, 1, 1, 1, self._line(1)), severity)
+        if at in self._settled:
+            return
+        message, help = self.secrets.redact(message), self.secrets.redact(help)
+        span = self.span(getattr(self.places[at], on), self.places[at].is_set) if at else self.span((0, 1))
+        problem = Problem(code, message, help, span, severity)
         if problem not in self.found:
             self.found.append(problem)
 
-    def span(self, offsets: tuple[int, int]) -> Span:
+    def settle(self, at: Path) -> None:
+        """Note nothing more about a place: what is wrong there is told, and the rest would only follow from it."""
+        self._settled.add(at)
+
+    def span(self, offsets: tuple[int, int], is_set: bool = False) -> Span:
+        """A piece of the recipe, or of the settings, as a place in its line."""
         start, end = offsets
-        line = self.text.count("\n", 0, start) + 1
-        column = start - (self.text.rfind("\n", 0, start) + 1) + 1
-        text = self._line(line)
-        return Span(self.file, line, column, min(end - start, max(1, len(text) - column + 1)), text)
+        file, text = ("--set", self.settings) if is_set else (self.file, self.text)
+        number = text.count("\n", 0, start) + 1
+        column = start - (text.rfind("\n", 0, start) + 1) + 1
+        line = text.split("\n")[number - 1].removesuffix("\r")  # TOML has no other end of line
+        return Span(file, number, column, min(end - start, max(1, len(line) - column + 1)), line)
 
-    def _line(self, number: int) -> str:
-        lines = self.text.split("\n")  # TOML has no other end of line
-        return lines[number - 1].removesuffix("\r") if number <= len(lines) else ""
-
-    def add_syntax_error(self, message: str, line: int, column: int) -> None:
+    def add_syntax_error(self, reason: str, line: int, column: int) -> None:
         """Note that the text is no TOML from a place on."""
-        text = self._line(line)
-        span = Span(self.file, line, column, 1, text)
-        self.found.append(
-            Problem("syntax", f"this is not valid TOML: {message}", "see https://toml.io for the syntax", span)
-        )
+        mistake = explain(self.text, reason, line, column)
+        span = self.span((mistake.start, mistake.start + mistake.length))
+        self.found.append(Problem("syntax", mistake.message, mistake.help, span))
+
+    def add_setting_error(self, message: str, help: str, offsets: tuple[int, int]) -> None:
+        """Note that a setting of the command line names nothing."""
+        self.found.append(Problem("setting", message, help, self.span(offsets, is_set=True)))
 
     def add_option_error(self, error: OptionError, at: Path) -> None:
         """Note what a component says of its own options."""
@@ -95,11 +113,15 @@ class Problems:
     def _item(self, place: Path, item: str) -> Path | None:
         """The path of an item of the list of texts at `place`."""
         number = 0
-        while found := self.places.get((*place, number)):
-            if item and self.text[slice(*found.value)].strip("\"'") == item:
+        while (*place, number) in self.places:
+            if item and self._text_at((*place, number)).strip("\"'") == item:
                 return (*place, number)
             number += 1
         return None
+
+    def _text_at(self, at: Path) -> str:
+        place = self.places[at]
+        return (self.settings if place.is_set else self.text)[slice(*place.value)]
 
     def add_plugin_error(self, error: Exception, use: str, at: Path) -> None:
         """Note that a component fails where it has only been asked about its options."""
@@ -142,7 +164,7 @@ class Problems:
             else:
                 self.add("value", detail["msg"].removeprefix("Value error, "), "", place, "value")
         for place, types in expected.items():
-            value = self.text[slice(*self.places[place].value)] if place in self.places else "this"
+            value = self._text_at(place) if place in self.places else "this"
             wanted = " or ".join(dict.fromkeys(types))
             self.add("type", f"expected {wanted}, found {_shorten(value)}", "", place, "value")
 

@@ -28,6 +28,8 @@ class Place(NamedTuple):
 
     key: tuple[int, int]
     value: tuple[int, int]
+    is_set: bool = False
+    """Whether they are in the settings of the command line instead."""
 
 
 def find_places(text: str) -> dict[Path, Place]:

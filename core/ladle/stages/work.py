@@ -67,7 +67,7 @@ class Work:
 
     def error(self, message: str, help: str = "") -> StageError:
         """The error that this stage cannot do its work."""
-        return StageError(Problem("stage", f"{self.stage.title}: {message}", help))
+        return StageError(Problem("stage", self.recipe.secrets.redact(f"{self.stage.title}: {message}"), help))
 
 
 class RowSink:

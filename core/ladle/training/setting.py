@@ -73,9 +73,7 @@ class Setting:
         """The rows of a split as a memory-mapped data set: [rows] with the columns they have in the recipe."""
         return rows_of_split(self._whole, split)
 
-    def keep(
-        self, name: str, parts: Mapping[str, Any], make: Callable[[Path], None], goes_on: bool = False
-    ) -> Path:
+    def keep(self, name: str, parts: Mapping[str, Any], make: Callable[[Path], None], goes_on: bool = False) -> Path:
         """A folder in the store that `make` fills, once for this data, this start and these `parts`.
 
         For what is the same in every epoch and dear to work out: tokens, the output of frozen layers. A `make`

@@ -50,7 +50,7 @@ def test_version(ladle):
     ("arguments", "said"),
     [
         (["rum"], "No such command 'rum'"),
-        (["run"], "Missing argument 'RECIPES...'"),
+        (["run"], "give recipes to run, or --locked RUN"),
         (["show", "--x"], "No such option"),
     ],
 )

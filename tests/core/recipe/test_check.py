@@ -89,7 +89,8 @@ def test_models_that_are_not_there(message):
         [data.r.source]
         use = "lines"
         path = "rows.jsonl"
-
+        [data.r.split]
+        test = 0.5
         [[data.r.label]]
         use = "wise"
         model = { stage = "one" }
@@ -126,43 +127,35 @@ def test_models_that_are_not_there(message):
 
         [[train]]
         use = "guess"
-        name = "five"
+        name = "six"
         data = "r"
         model = { stage = "two", revison = "main" }
     """)
     assert (
         found
         == """
-recipe.toml:8:19: error: only a train stage can go on from the model of another stage
-  8 | model = { stage = "one" }
+recipe.toml:9:19: error: only a train stage can go on from the model of another stage
+  9 | model = { stage = "one" }
     |                   ^^^^^
   help: name a pre-trained model: model = { pretrained = "…" }
-recipe.toml:14:24: error: no model `no/such/model`: no such folder, and no installed package of this name carries one
-  14 | model = { pretrained = "no/such/model" }
+recipe.toml:15:24: error: no model `no/such/model`: no such folder, and no installed package of this name carries one
+  15 | model = { pretrained = "no/such/model" }
      |                        ^^^^^^^^^^^^^^^
   help: give a folder, a package that is installed (pip install …), or a hub id with its owner (`org/name`)
-recipe.toml:19:8: warning: `r` has no test split: the model will be trained but not measured
-  19 | data = "r"
-     |        ^^^
-  help: add `test = 0.2` to [data.r.split]
-recipe.toml:25:8: warning: `r` has no test split: the model will be trained but not measured
-  25 | data = "r"
-     |        ^^^
-  help: add `test = 0.2` to [data.r.split]
-recipe.toml:26:19: error: no earlier train stage `tow`
-  26 | model = { stage = "tow" }
+recipe.toml:27:19: error: no earlier train stage `tow`
+  27 | model = { stage = "tow" }
      |                   ^^^^^
   help: did you mean `two`?
-recipe.toml:32:9: error: a model starts from exactly one of `pretrained` and `stage`
-  32 | model = { pretrained = "rows", stage = "two" }
+recipe.toml:33:9: error: a model starts from exactly one of `pretrained` and `stage`
+  33 | model = { pretrained = "rows", stage = "two" }
      |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   help: write model = { pretrained = "…" } or model = { stage = "…" }
-recipe.toml:38:24: error: the folder . holds no model: it has no config.json
-  38 | model = { pretrained = "." }
+recipe.toml:39:24: error: the folder . holds no model: it has no config.json
+  39 | model = { pretrained = "." }
      |                        ^^^
   help: name a folder in Hugging Face layout (config.json, model.safetensors, tokenizer.json)
-recipe.toml:44:26: error: unknown key `revison`
-  44 | model = { stage = "two", revison = "main" }
+recipe.toml:45:26: error: unknown key `revison`
+  45 | model = { stage = "two", revison = "main" }
      |                          ^^^^^^^
   help: did you mean `revision`?
 """

@@ -34,6 +34,10 @@ rates = [1, 0.0005, 25.0]
     assert (
         found
         == """
+recipe.toml:6:8: warning: `test` = 0.7 is more than the usual (0.001 to 0.6)
+  6 | test = 0.7
+    |        ^^^
+  help: few rows are left to train on
 recipe.toml:12:17: warning: `learning_rate` = 5 is 5,000 times the usual (5e-07 to 0.001)
   12 | learning_rate = 5.0
      |                 ^^^
@@ -53,10 +57,6 @@ recipe.toml:15:21: warning: `rates` = 25 is 2 times the usual (0.1 to 10)
   15 | rates = [1, 0.0005, 25.0]
      |                     ^^^^
   help: too much
-recipe.toml:6:8: warning: `test` = 0.7 is more than the usual (0.001 to 0.6)
-  6 | test = 0.7
-    |        ^^^
-  help: few rows are left to train on
 """
     )
 
