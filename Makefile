@@ -38,6 +38,7 @@ $(TOOLS): $(INSTALLED) requirements-dev.txt
 	touch $@
 
 benchmarks: $(TOOLS)
+	$(BIN)/python benchmarks/check.py
 	$(BIN)/python benchmarks/loop.py
 
 # On a machine with a GPU and its own torch: make gpu VENV_FLAGS=--system-site-packages CONSTRAINTS=

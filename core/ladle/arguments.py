@@ -28,7 +28,16 @@ _OPTIONS = {
     "bf16": "precision",
     "fp16": "precision",
 }
-_OURS = {"output_dir", "seed", "remove_unused_columns", "resume_from_checkpoint", "do_train", "do_eval", "do_predict"}
+_OURS = {
+    "output_dir",
+    "seed",
+    "remove_unused_columns",
+    "resume_from_checkpoint",
+    "do_train",
+    "do_eval",
+    "do_predict",
+    "hub_token",  # checkpoints would hold it
+}
 
 
 def check_arguments(names: Iterable[str], arguments_class: str) -> None:

@@ -11,7 +11,6 @@ A component whose columns do not follow from single options overrides `columns_a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from .errors import OptionError, did_you_mean
@@ -21,25 +20,22 @@ ColumnType = Literal["text", "integer", "number", "boolean", "time", "bytes", "v
 _FITS: dict[str, set[str]] = {"number": {"integer", "boolean"}}  # a column of these types will do as well
 
 
-@dataclass(frozen=True)
 class Reads:
     """The option names columns that are read; any of `types` will do, or every type if none is given."""
 
-    types: tuple[ColumnType, ...]
-
     def __init__(self, *types: ColumnType) -> None:
-        object.__setattr__(self, "types", types)
+        self.types = types
 
 
 class Changes(Reads):
     """The option names columns that are read and rewritten in place."""
 
 
-@dataclass(frozen=True)
 class Makes:
     """The option names columns that come into being, with this type."""
 
-    type: ColumnType = "any"
+    def __init__(self, type: ColumnType = "any") -> None:
+        self.type = type
 
 
 class Columns(Mapping[str, ColumnType]):

@@ -102,7 +102,7 @@ class Component(BaseModel):
 class DataSource(Component):
     """Where rows come from."""
 
-    kind: ClassVar[str] = "source"
+    kind = "source"
 
     suffixes: ClassVar[tuple[str, ...]] = ()
     """How the names of files end that this source is for, in lower case, the most usual first; () if it reads none."""
@@ -175,7 +175,7 @@ class RowWork(Component):
 class Cleaner(RowWork):
     """Mends rows, or drops them with a reason."""
 
-    kind: ClassVar[str] = "clean"
+    kind = "clean"
 
     def clean_row(self, row: Row) -> Row | Reject:
         """The row as it shall be, or the Reject that says why it goes."""
@@ -198,7 +198,7 @@ class Cleaner(RowWork):
 class FeatureExtractor(RowWork):
     """Adds features that rows carry."""
 
-    kind: ClassVar[str] = "extract"
+    kind = "extract"
 
     def extract_row(self, row: Row) -> Row:
         """The row with its features."""
@@ -221,7 +221,7 @@ class FeatureExtractor(RowWork):
 class Labeler(RowWork):
     """Gives rows labels; a row it abstains from has none (null)."""
 
-    kind: ClassVar[str] = "label"
+    kind = "label"
 
     def label_row(self, row: Row) -> Row:
         """The row with its label."""
@@ -244,7 +244,7 @@ class Labeler(RowWork):
 class Writer(Component):
     """Keeps rows in a file."""
 
-    kind: ClassVar[str] = "write"
+    kind = "write"
 
     path: OutputPath = Field(description="The file to write; it appears when it is whole.")
 
@@ -280,7 +280,7 @@ class Technique(Training):
     A technique overrides the questions it has something to say to; `questions()` tells which.
     """
 
-    kind: ClassVar[str] = "technique"
+    kind = "technique"
 
     needs: ClassVar[frozenset[str]] = frozenset()
     """What it cannot do without, of `items`, `embeddings`, `labels`, `layers`; a trainer `offers` them."""
@@ -329,7 +329,7 @@ class Trainer(Training):
     A question that a trainer does not override is left to the Trainer class that it names.
     """
 
-    kind: ClassVar[str] = "trainer"
+    kind = "trainer"
 
     trainer_class: ClassVar[str] = "transformers:Trainer"
     """Where the class is whose loop runs the training."""

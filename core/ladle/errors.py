@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -97,6 +96,8 @@ class OptionError(ValueError):
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` was most likely meant to be, if one is near."""
+    import difflib
+
     matches = difflib.get_close_matches(name.lower(), choices := {k.lower(): k for k in known}, n=1, cutoff=0.6)
     return choices[matches[0]] if matches else None
 

@@ -124,10 +124,11 @@ def component_key(used: Used | None, component: BaseModel, store: Store) -> dict
     if isinstance(component, Component):
         key["files"] = store.hash_files(component.files())
         for option, choice in component.model_choices():
-            options.pop(option)
+            start = options.pop(option)
             if choice.location:
                 folder = choice.location.folder
-                key["model"] = store.hash_files(model_files(folder)) if folder else [choice.pretrained, choice.revision]
+                hub = [start["pretrained"], start["revision"]]
+                key["model"] = store.hash_files(model_files(folder)) if folder else hub
     if used:
         key["use"] = f"{used.offer.plugin.name}:{used.use.rpartition(':')[2]}"
         key["version"] = _version(used.offer)

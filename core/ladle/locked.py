@@ -30,8 +30,13 @@ def load_locked(run: Run, store: Store) -> Recipe:
 def _differences(run: Run, recipe: Recipe, stages: list[Stage]) -> Iterator[str]:
     was, now = run.lock, lock_of(recipe, stages)
     before = {entry["name"]: entry for entry in was["stages"]}
+    versions = [
+        str(change)
+        for about in ("plugins", "libraries", "python")
+        for change in changes(was[about], now[about], about if about == "python" else "")
+    ]
     for entry in now["stages"]:
         if entry["key"] != before[entry["name"]]["key"]:
-            yield from (f"{entry['name']}: {why}" for why in reasons(before[entry["name"]], entry))
-    for about in ("plugins", "libraries", "python"):
-        yield from map(str, changes(was[about], now[about], about if about == "python" else ""))
+            why = reasons(before[entry["name"]], entry)
+            yield from (f"{entry['name']}: {reason}" for reason in why if reason not in versions)
+    yield from versions

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .errors import OptionError
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_HUB_ID = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 
 
 class Location(NamedTuple):
@@ -37,7 +37,7 @@ def locate(name: str, base: Path | None) -> Location:
         )
     if carried := _folder_in_package(name):
         return Location(carried, None)
-    if _HUB_ID.fullmatch(name) and not folder.parent.is_dir():
+    if re.fullmatch(_HUB_ID, name) and not folder.parent.is_dir():
         return Location(None, name)
     raise OptionError(
         f"no model `{name}`: no such folder, and no installed package of this name carries one",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import (
     BaseModel,
@@ -25,23 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@dataclass(frozen=True)
 class NotInKey:
     """Marks an option that cannot change a stage's outcome, and so is no part of its key."""
 
 
-@dataclass(frozen=True)
 class Input:
     """Marks a path whose content, not whose name, is part of a stage's key."""
 
 
-@dataclass(frozen=True)
 class DataReference:
     """Marks an option that names a data set of the recipe."""
 
 
-@dataclass(frozen=True)
-class Usual:
+class Usual(NamedTuple):
     """Marks a number option with the range in which sensible values lie: a recipe that sets another one is warned.
 
     What sensible people do should never be warned of, and what is a hundred times off always. 0 means "none" wherever
@@ -98,7 +93,7 @@ DataName = Annotated[str, DataReference()]
 class ModelChoice(BaseModel):
     """Where a model starts: `{ pretrained = "…" }` or `{ stage = "earlier" }`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     pretrained: str | None = Field(
         default=None,

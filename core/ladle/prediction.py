@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from .components import Component, RowWork, Trainer
 from .errors import OptionError, Problem, RecipeError, StageError, did_you_mean
 from .events import Events
-from .recipe.environment import MissingVariableError, Secrets, expand_all
+from .recipe.environment import Secrets, VariableError, escaped, expand_all
 from .registry import PluginError, UnknownUseError, installed
 from .runs import Run
 from .store import Store, read_json
@@ -29,6 +29,7 @@ class Predictor:
 
     def __init__(self, run: Run, stage: str | None = None) -> None:
         self.run = run
+        self.secrets = Secrets()
         self.locked = {locked["name"]: locked for locked in run.lock["stages"]}
         trained = [name for name, locked in self.locked.items() if locked["kind"] == "train"]
         if not trained:
@@ -48,9 +49,9 @@ class Predictor:
         kind = "trainer" if locked["kind"] == "train" else locked["kind"]
         use = f"{locked['package']}:{locked['use'].rpartition(':')[2]}"
         try:
-            options = expand_all(options, Secrets())
+            options = expand_all(options, self.secrets)
             return installed().find(kind, use).load().model_validate_json(json.dumps(options))
-        except MissingVariableError as error:
+        except VariableError as error:
             raise RecipeError(Problem("environment", str(error), error.help)) from None
         except (UnknownUseError, PluginError) as error:
             help = f"install the package that the run was made with: {locked['package']}"
@@ -61,10 +62,11 @@ class Predictor:
             message = (
                 f"the run {self.run.name} cannot be used: {locked['name']} ({locked['use']}): {at}: {first['msg']}"
             )
-            raise RecipeError(Problem("plugin", message, "run its recipe again")) from None
+            raise RecipeError(Problem("plugin", self.secrets.redact(message), "run its recipe again")) from None
 
     def _trainer(self) -> Trainer:
-        options = self.stage["options"] | {"model": {"pretrained": str(self.run.model(self.stage["name"]).absolute())}}
+        model = str(self.run.model(self.stage["name"]).absolute())
+        options = self.stage["options"] | {"model": {"pretrained": escaped(model)}}
         trainer = self._component(self.stage, options)
         assert isinstance(trainer, Trainer)
         return trainer
@@ -125,12 +127,13 @@ class Predictor:
             try:
                 with RowSink(at) as sink:
                     for batch in worked(work, given, work.columns_after(columns_of(given.schema))):
-                        errors |= {reject.id or "": reject.reason for reject in batch.rejects.values()}
+                        errors |= {r.id or "": self.secrets.redact(r.reason) for r in batch.rejects.values()}
                         sink.write(batch.kept()[1])
             except Exception as error:
                 told = isinstance(error, (OptionError, PluginError))
                 what = str(error) if told else f"{type(error).__name__}: {error}"
-                raise StageError(Problem("stage", f"{locked['name']} ({locked['use']}): {what}")) from error
+                message = self.secrets.redact(f"{locked['name']} ({locked['use']}): {what}")
+                raise StageError(Problem("stage", message)) from error
         found = dict(self._of_model(Rows.of_stages([at]), folder)) if len(errors) < len(rows) else {}
         return [found.get(str(n)) or {"error": errors.get(str(n), "")} for n in range(len(rows))]
 

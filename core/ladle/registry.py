@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 import importlib
-import traceback
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterable, Iterator
 from importlib import import_module, metadata
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
 
@@ -46,17 +46,16 @@ CALLED = {
 _TABLES = {"trainer": "[[train]]", "technique": "[[train.technique]]", "source": "[data.NAME.source]"}
 
 
-@dataclass
 class Plugin:
     """An installed package that offers components, or the error that keeps it from doing so."""
 
-    name: str
-    version: str
-    error: str | None = None
+    def __init__(self, name: str, version: str) -> None:
+        self.name = name
+        self.version = version
+        self.error: str | None = None
 
 
-@dataclass(frozen=True)
-class Offer:
+class Offer(NamedTuple):
     """One component under the name that recipes use; its class is imported when asked for."""
 
     use: str
@@ -90,13 +89,13 @@ class UnknownUseError(LookupError):
         self.help = help
 
 
-@dataclass
 class Registry:
     """What all plugins of this environment offer."""
 
-    plugins: list[Plugin] = field(default_factory=list)
-    offers: list[Offer] = field(default_factory=list)
-    commands: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, plugins: Iterable[Plugin] = (), offers: Iterable[Offer] = ()) -> None:
+        self.plugins = list(plugins)
+        self.offers = list(offers)
+        self.commands: dict[str, Any] = {}
 
     def of_kind(self, kind: str) -> list[Offer]:
         return [offer for offer in self.offers if offer.kind == kind]
@@ -111,20 +110,28 @@ class Registry:
         if found:
             spellings = " or ".join(f'use = "{o.plugin.name}:{name}"' for o in found)
             raise UnknownUseError(f"{len(found)} plugins offer a {CALLED[kind]} `{name}`", f"write {spellings}")
-        elsewhere = sorted({o.kind for o in self.offers if o.use == name and package in ("", o.plugin.name)})
-        broken = [p.name for p in self.plugins if p.error]
-        if package and package not in {plugin.name for plugin in self.plugins}:
-            help = f"the package is not installed: pip install {package}"
-        elif elsewhere:
-            homes = [f"a {CALLED[k]}, for {_TABLES.get(k, f'[[data.NAME.{k}]]')}" for k in elsewhere]
-            help = f"`{name}` is {' and '.join(homes)}"
-        elif near := nearest(name, {o.use for o in offers}):
-            help = f"did you mean `{near}`?"
-        else:
-            help = did_you_mean(name, [o.use for o in offers], f"the {CALLED[kind]}s installed are")
-        if broken:
+        plugins = [plugin.name for plugin in self.plugins]
+        is_here = package in ("", *plugins)
+        help = self._remedy(kind, package, name) if is_here else _remedy_of_package(package, name, plugins)
+        if broken := [plugin.name for plugin in self.plugins if plugin.error]:
             help += f" (broken plugins, which may offer it: {', '.join(broken)}; see `ladle plugins`)"
         raise UnknownUseError(f"unknown {CALLED[kind]} `{use}`", help)
+
+    def _remedy(self, kind: str, package: str, name: str) -> str:
+        """What to do about a name that no plugin, or not the `package`, offers."""
+        here = {offer.use: offer.plugin.name for offer in self.of_kind(kind)}
+        known = catalogue().get(kind, {})
+        if name in here:
+            return f'{here[name]} offers it: write use = "{here[name]}:{name}"'
+        if elsewhere := sorted({o.kind for o in self.offers if o.use == name and package in ("", o.plugin.name)}):
+            return f"`{name}` is {' and '.join(map(_home, elsewhere))}"
+        if name in known:
+            return f"the package {known[name]} offers it: pip install {known[name]}"
+        if elsewhere := [other for other, uses in catalogue().items() if name in uses]:
+            return f"`{name}` is {' and '.join(map(_home, elsewhere))}; {catalogue()[elsewhere[0]][name]} offers it"
+        if near := nearest(name, {**known, **here}):
+            return f"did you mean `{near}`?{'' if near in here else f' The package {known[near]} offers it'}"
+        return did_you_mean(name, list(here), f"the {CALLED[kind]}s installed are")
 
 
 @functools.cache
@@ -146,13 +153,37 @@ def installed() -> Registry:
     return registry
 
 
+@functools.cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """The packages that offer what ladle's own plugins offer, by kind and name: for who lacks one of them."""
+    found: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("catalogue.json").read_text("utf-8"))
+    return found
+
+
+def _home(kind: str) -> str:
+    return f"a {CALLED[kind]}, for {_TABLES.get(kind, f'[[data.NAME.{kind}]]')}"
+
+
+def _remedy_of_package(package: str, name: str, installed: Iterable[str]) -> str:
+    """What to do about a package that is not there: nobody should install one of a name that is only near."""
+    packages = {*installed, *(known for uses in catalogue().values() for known in uses.values())}
+    own = {known.removeprefix("ladle-"): known for known in packages}  # what all of them begin with makes none near
+    near = nearest(package.removeprefix("ladle-"), own)
+    if near is None or own[near] == package:
+        return f"the package is not installed: pip install {package}"
+    return f"did you mean `{own[near]}:{name}`?"
+
+
 def _found() -> Iterator[tuple[str, str, Any]]:
     from . import __version__
 
     yield "ladle", __version__, lambda: import_module("ladle.builtin")
-    points = [(p.dist.name if p.dist else p.name, p) for p in metadata.entry_points(group="ladle")]
-    for name, point in sorted(points, key=lambda pair: (pair[0], pair[1].name)):
-        yield name, point.dist.version if point.dist else "?", point.load
+    found = []
+    for point in metadata.entry_points(group="ladle"):
+        about = point.dist.metadata if point.dist else {"Name": point.name, "Version": "?"}
+        found.append((about["Name"], about["Version"], point))
+    for name, version, point in sorted(found):
+        yield name, version, point.load
 
 
 def _collect(registry: Registry, manager: pluggy.PluginManager, plugin: Plugin, module: types.ModuleType) -> None:
@@ -182,6 +213,8 @@ def load_target(target: Any) -> Any:
 
 def _describe(error: BaseException) -> str:
     """An error with the place where it was raised; the import system's own places help nobody."""
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     ours = [f for f in frames if f.filename not in (__file__, importlib.__file__) and not f.filename.startswith("<")]
     place = f" ({ours[-1].filename}:{ours[-1].lineno})" if ours else ""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 Batch = Any  # a dict of lists or a pyarrow.RecordBatch, as the component's `form` says
 
 
-@dataclass(frozen=True)
-class Reject:
+class Reject(NamedTuple):
     """A row that goes no further: the rule it broke, why, where it came from, and what it was."""
 
     rule: str

@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from .components import Writer
+from .disk import disk_problem, telling_of_the_disk
 from .errors import TRAINER, LadleError, OptionError, Problem, StageError
 from .events import EventLog, Events, Listener
 from .graph import Stage, stages_of
@@ -17,7 +21,7 @@ from .recipe.model import Recipe
 from .recipe.spans import Path as TomlPath
 from .registry import PluginError
 from .runs import Run, Runs, link, link_tree
-from .store import STATE, Store, read_json
+from .store import STATE, Store, files_in, read_json
 
 # Imported when a stage has to be worked out: a finished recipe runs again without pyarrow, let alone torch.
 _WORKERS = {
@@ -34,17 +38,20 @@ _WORKERS = {
 def run(recipe: Recipe, runs: Runs, *listeners: Listener) -> Run:
     """Run a recipe to its end and give the run.
 
-    Raises StageError if a stage fails; whatever was whole before stays in the store. A KeyboardInterrupt is
-    noted in the run and passed on.
+    Raises StageError if a stage fails, LadleError if the disk refuses something else; whatever was whole before stays
+    in the store. A KeyboardInterrupt is noted in the run and passed on.
     """
-    store = runs.store
-    stages = stages_of(recipe, store)
-    if (earlier := runs.same(recipe, stages)) and all(is_done(stage, store) for stage in stages):
-        Events(*listeners).emit("nothing-to-do", run=earlier.name)
-        return earlier
-    with runs.at_work(recipe, stages) as this, handling(at_once):
-        events = Events(EventLog(this.folder / "events.jsonl"), *listeners, redact=recipe.secrets.redact)
-        return _Execution(recipe, this, store, stages, events).run()
+    with telling_of_the_disk(runs.root):
+        store = runs.store
+        stages = stages_of(recipe, store)
+        if (earlier := runs.same(recipe, stages)) and all(is_done(stage, store) for stage in stages):
+            for stage in stages:
+                store.note_use(stage.key)
+            Events(*listeners).emit("nothing-to-do", run=earlier.name)
+            return earlier
+        with runs.at_work(recipe, stages) as this, handling(at_once):
+            events = Events(EventLog(this.folder / "events.jsonl"), *listeners, redact=recipe.secrets.redact)
+            return _Execution(recipe, this, store, stages, events).run()
 
 
 def is_done(stage: Stage, store: Store) -> bool:
@@ -76,18 +83,16 @@ class _Execution:
             stages=len(self.stages),
             done=sum(is_done(stage, self.store) for stage in self.stages),
         )
-        status = "failed"
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = self._warned  # libraries' warnings are for the log, not for the terminal
                 for stage in self.stages:
                     self._stage(stage)
-            status = "done"
-        except KeyboardInterrupt:
-            status = "interrupted"
+        except BaseException as error:
+            with suppress(OSError):  # what stopped the run is told, not that it could not be noted
+                self._finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
             raise
-        finally:
-            self._finish(status)
+        self._finish("done")
         return self.this
 
     def _warned(self, message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
@@ -108,10 +113,11 @@ class _Execution:
         reused = is_done(stage, self.store)
         try:
             if not reused:
-                self._work(stage, started)
+                reused = not self._work(stage, started)
         except BaseException:
             self.done.append(_entry(stage, "failed", time.monotonic() - started, {}))
             raise
+        self.store.note_use(stage.key)
         outcome = self.store.outcome(stage.key)
         seconds = 0.0 if reused else outcome["seconds"]
         entry = _entry(stage, "reused" if reused else "done", seconds, outcome)
@@ -125,27 +131,34 @@ class _Execution:
             link(folder / STATE, self.this.learnt(stage.name) / STATE)
         self.events.emit("stage-ended", stage=stage.name, **{k: v for k, v in entry.items() if k != "name"})
 
-    def _work(self, stage: Stage, started: float) -> None:
+    def _work(self, stage: Stage, started: float) -> bool:
+        """Work a stage out; False if another run has, while this one waited."""
         from .stages.work import Work, check_balance
 
         module, _, name = _WORKERS[stage.kind].partition(":")
         work_out: Callable[[Work], Any] = getattr(import_module(f".stages.{module}", __package__), name)
         keep = stage.kind == "train"
-        with self.store.making(stage.key, keep, is_stale=lambda: not is_done(stage, self.store)) as folder:
+        with self.store.making(
+            stage.key,
+            keep,
+            is_stale=lambda: not is_done(stage, self.store),
+            on_wait=lambda: self.events.emit("waiting", stage=stage.name, kind=stage.kind, use=stage.use),
+        ) as folder:
             if folder is None:
-                return  # another run made it while this one waited
+                return False
             work = Work(stage, self.recipe, self.store, folder, self.this.aside(stage.name), self.events)
             try:
                 outcome = work_out(work)
+                check_balance(work, outcome)
+                outcome.details = self.recipe.secrets.redact(outcome.details)
+                outcome.save(folder, stage, round(time.monotonic() - started, 3))
             except (LadleError, KeyboardInterrupt):
                 raise
             except Exception as error:
-                raise self._failure(stage, error) from error
-            check_balance(work, outcome)
-            outcome.details = self.recipe.secrets.redact(outcome.details)
-            outcome.save(folder, round(time.monotonic() - started, 3))
+                raise self._failure(stage, error, folder) from error
+        return True
 
-    def _failure(self, stage: Stage, error: Exception) -> StageError:
+    def _failure(self, stage: Stage, error: Exception, folder: Path) -> StageError:
         """A component's error as the reader of the recipe meets it."""
         if isinstance(error, OptionError):  # what only the rows or the model could show
             problems = self.recipe.problems.afresh()
@@ -159,6 +172,10 @@ class _Execution:
                     "this is a fault of the plugin; tell its author",
                 )
             )
+        place = stage.component.path if isinstance(stage.component, Writer) else folder
+        written = 0 if stage.kind == "train" else sum(stat.st_size for _, stat in files_in(folder))
+        if problem := disk_problem(error, place, stage.title, written):
+            return StageError(replace(problem, message=self.recipe.secrets.redact(problem.message)))
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         message = self.recipe.secrets.redact(f"{stage.title} failed: {what}")
         return StageError(Problem("stage", message, "run again with --debug for the traceback"))

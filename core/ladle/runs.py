@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import platform
 import shutil
@@ -20,12 +21,14 @@ from pydantic import BaseModel
 from .components import Component
 from .errors import Problem, RecipeError, did_you_mean
 from .graph import Stage
-from .recipe.environment import Secrets, replaced
-from .store import Store, read_json, write_json
+from .recipe.environment import Secrets, escaped, replaced
+from .recipe.spans import Path as TomlPath
+from .store import STORE, Store, files_in, in_place_of, read_json, read_note, write_json
 
 if TYPE_CHECKING:
     from .recipe.model import Recipe, Used
 
+BEGINNING = ".new-"  # before the name of a run's folder until that is whole
 _OUTCOME = "outcome.json"
 _LIBRARIES = ("torch", "transformers", "datasets", "accelerate", "pyarrow", "tokenizers", "safetensors", "numpy")
 
@@ -71,7 +74,9 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        return (self.folder / _OUTCOME).is_file() and self.outcome["status"] == "done"
+        """Whether every stage is done, and the report written."""
+        outcome = read_note(self.folder / _OUTCOME)
+        return outcome is not None and outcome["status"] == "done" and self.report.is_file()
 
     def ended(self) -> Run:
         """This run, if it has ended. Raises RecipeError if it has not."""
@@ -112,12 +117,12 @@ class Runs:
 
     @property
     def store(self) -> Store:
-        return Store(self.root / ".store")
+        return Store(self.root / STORE)
 
     def __iter__(self) -> Iterator[Run]:
-        """The runs, newest first."""
-        folders = [path.parent for path in self.root.glob("*/lock.json")]
-        return iter(sorted(map(Run, folders), key=lambda run: run.lock["started"], reverse=True))
+        """The runs, newest first; a folder whose lock is damaged, or vanishes meanwhile, is no run."""
+        begun = [(lock["started"], path.parent) for path in self.root.glob("*/lock.json") if (lock := read_note(path))]
+        return (Run(folder) for _, folder in sorted(begun, reverse=True))
 
     def find(self, name: str) -> Run:
         """The run of this name or folder, or the newest of the recipe of this name. Raises RecipeError."""
@@ -149,14 +154,15 @@ class Runs:
     def at_work(self, recipe: Recipe, stages: list[Stage]) -> Iterator[Run]:
         """A run to work on: the newest of the same stages that was left unfinished, or else a new one.
 
-        While it is worked on, its folder holds a lock, so that no other process takes it up.
+        While it is worked on, its folder holds a lock, so that no other process takes it up, or removes what it needs.
         """
-        for run in self:
-            if self._is_of(run, recipe, stages) and not run.is_finished and run.claim():
-                break
-        else:
-            run = self._begin(recipe, stages)
-            run.claim()
+        with self.store.still():
+            for run in self:
+                if self._is_of(run, recipe, stages) and not run.is_finished and run.claim():
+                    break
+            else:
+                run = self._begin(recipe, stages)
+                run.claim()
         try:
             (run.folder / _OUTCOME).unlink(missing_ok=True)
             yield run
@@ -164,23 +170,20 @@ class Runs:
             run.release()
 
     def _begin(self, recipe: Recipe, stages: list[Stage]) -> Run:
-        """A new folder for a run of a recipe, with the recipe as read and the lock."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        beside = self.root / f".new-{os.getpid()}-{time.time_ns()}"  # moved into place when it is whole
-        beside.mkdir()
-        (beside / "recipe.toml").write_bytes(recipe.text.encode())
-        write_json(beside / "lock.json", lock_of(recipe, stages))
-        number = 1
-        while True:
-            folder = self.root / f"{recipe.name}-{number}"
-            if not folder.exists():
-                try:
-                    beside.rename(folder)
-                    return Run(folder)
-                except OSError:  # another run took the number in this moment
-                    if not folder.exists():
-                        raise
-            number += 1
+        """A new folder for a run of a recipe, with the recipe as read and the lock; no other run begins meanwhile."""
+        places = (self.root / f"{recipe.name}-{number}" for number in itertools.count(1))
+        folder = next(place for place in places if not place.exists())
+        beside = folder.with_name(f"{BEGINNING}{folder.name}")  # moved into place when it is whole
+        shutil.rmtree(beside, ignore_errors=True)
+        try:
+            beside.mkdir()
+            (beside / "recipe.toml").write_bytes(recipe.text.encode())
+            write_json(beside / "lock.json", lock_of(recipe, stages))
+            beside.rename(folder)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+        return Run(folder)
 
 
 def lock_of(recipe: Recipe, stages: list[Stage]) -> dict[str, Any]:
@@ -212,13 +215,13 @@ def locked(stage: Stage, secrets: Secrets) -> dict[str, Any]:
         "inputs": [inner.name for inner in stage.inputs],
         "parts": stage.parts,
         "files": secrets.redact(_files(stage)),
-        "options": _options(stage.component, stage.used),
+        "options": _options(stage.component, stage.used, secrets),
     }
     if stage.used:
         entry |= {"package": stage.used.offer.plugin.name} | stage.used.after.as_json()
     if stage.kind == "train":
         entry["techniques"] = [
-            {"use": used.use, "options": _options(used.component, used)} for used in stage.techniques
+            {"use": used.use, "options": _options(used.component, used, secrets)} for used in stage.techniques
         ]
     return entry
 
@@ -227,9 +230,18 @@ def _files(stage: Stage) -> list[str]:
     return list(map(str, stage.component.files())) if isinstance(stage.component, Component) else []
 
 
-def _options(component: BaseModel, used: Used | None) -> Any:
-    options = component.model_dump(mode="json", by_alias=True)
-    return replaced(options, used.written, lambda path, _: used.written[path]) if used else options
+def _options(component: BaseModel, used: Used | None, secrets: Secrets) -> Any:
+    """The options of a component in a recipe's words, `${NAME}` for values from the environment among them."""
+
+    def as_written(path: TomlPath, value: Any) -> Any:
+        assert used
+        text = used.written[path]
+        value_of_text = secrets.expand(text)
+        # a path stands in the lock as it was found from the recipe's folder
+        return value.replace(value_of_text, text) if value_of_text and value_of_text in str(value) else text
+
+    options = escaped(component.model_dump(mode="json", by_alias=True))
+    return secrets.redact(replaced(options, used.written if used else (), as_written))
 
 
 def _version(package: str) -> str | None:
@@ -241,13 +253,15 @@ def _version(package: str) -> str | None:
 
 def link(source: Path, target: Path) -> None:
     """Give a file of the store a place in a run: a hard link where the file system has them, else a copy."""
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+    with in_place_of(target) as beside:
+        try:
+            os.link(source, beside)
+        except OSError:
+            shutil.copy2(source, beside)
 
 
 def link_tree(source: Path, target: Path) -> None:
     """Give a folder of the store a place in a run."""
-    shutil.copytree(source, target, copy_function=lambda a, b: link(Path(a), Path(b)), dirs_exist_ok=True)
+    for name, _ in files_in(source):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        link(source / name, target / name)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .rows import Row
 
 
-@dataclass(frozen=True)
 class Sample:
     """The first rows at one point of a recipe, as far as they can be told without heavy work.
 
     A column whose values are not known is in none of the rows.
     """
 
-    rows: Sequence[Row] = ()
-    is_whole: bool = False
-    """Whether there are no other rows."""
+    def __init__(self, rows: Sequence[Row] = (), is_whole: bool = False) -> None:
+        self.rows = rows
+        self.is_whole = is_whole
+        """Whether there are no other rows."""
 
     def __len__(self) -> int:
         return len(self.rows)

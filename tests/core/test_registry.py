@@ -86,6 +86,12 @@ def test_what_is_no_component_of_the_kind_is_refused(registry):
         ("lines", "`lines` is a data source, for [data.NAME.source]"),
         ("ladle-none:shout", "the package is not installed: pip install ladle-none"),
         ("ladle-toys:shuot", "did you mean `shout`?"),
+        ("deduplicate", "the package ladle-cleaning offers it: pip install ladle-cleaning"),
+        ("ladle-clening:deduplicate", "did you mean `ladle-cleaning:deduplicate`?"),
+        ("ladle-cleaning:deduplicate", "the package is not installed: pip install ladle-cleaning"),
+        ("ladle:shout", 'ladle-toys offers it: write use = "ladle-toys:shout"'),
+        ("keywords", "`keywords` is a labeler, for [[data.NAME.label]]; ladle-labelling offers it"),
+        ("dedupliacte", "did you mean `deduplicate`? The package ladle-cleaning offers it"),
     ],
 )
 def test_an_unknown_name_comes_with_a_remedy(registry, use, help):

@@ -9,7 +9,7 @@ import pytest
 
 from ladle import Usual
 from ladle.options import marked
-from ladle.registry import installed
+from ladle.registry import catalogue, installed
 
 OFFERS = [offer for offer in installed().offers if offer.plugin.name.startswith("ladle-")]
 
@@ -37,10 +37,16 @@ def test_what_is_set_by_itself_is_usual_and_a_hundred_times_off_is_not(offer):
 def test_components_load_without_heavy_imports():
     code = """
 import sys
-from ladle.registry import installed
+from ladle.registry import catalogue, installed
 assert len([offer.load() for offer in installed().offers if offer.plugin.name.startswith("ladle-")]) > 20
 heavy = {"numpy", "pyarrow", "polars", "pandas", "torch", "transformers", "datasets", "sklearn", "scipy"}
 sys.exit(", ".join(heavy & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""
+
+
+def test_the_catalogue_knows_what_each_package_offers():
+    assert {(kind, use, package) for kind, uses in catalogue().items() for use, package in uses.items()} == {
+        (offer.kind, offer.use, offer.plugin.name) for offer in OFFERS
+    }

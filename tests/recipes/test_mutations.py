@@ -23,14 +23,17 @@ from ladle.recipe.spans import Place, find_places
 RECIPES = Path(__file__).parents[2] / "recipes"
 TEXTS = {path.name: path.read_text() for path in sorted(RECIPES.glob("*.toml"))}
 MUTATIONS = int(os.environ.get("LADLE_MUTATIONS", "2000"))
-KINDS = 4  # of tests below, which share the mutations
 
-many = settings(
-    max_examples=MUTATIONS // KINDS,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    derandomize=MUTATIONS <= 2000,
-)
+
+def many(share: float) -> settings:
+    """The settings of a test that has a share of the mutations; of misspelt keys and types there are not so many."""
+    return settings(
+        max_examples=int(MUTATIONS * share),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=MUTATIONS <= 2000,
+    )
+
 
 HOSTILE = st.sampled_from(
     [
@@ -95,7 +98,7 @@ def is_option(path: tuple[Any, ...], place: Place) -> bool:
 
 
 @pytest.mark.slow
-@many
+@many(0.15)
 @given(at=places(is_option), data=st.data())
 def test_a_misspelt_key(check, at, data):
     text, path, place = at
@@ -122,7 +125,7 @@ def test_a_misspelt_key(check, at, data):
 
 
 @pytest.mark.slow
-@many
+@many(0.1)
 @given(at=places(is_option), value=st.sampled_from(["1979-05-27T07:32:00Z", "1979-05-27", "07:32:00"]))
 def test_a_value_of_a_type_that_no_option_has(check, at, value):
     text, path, place = at
@@ -133,7 +136,7 @@ def test_a_value_of_a_type_that_no_option_has(check, at, value):
 
 
 @pytest.mark.slow
-@many
+@many(0.45)
 @given(at=places(lambda path, place: True), value=HOSTILE | HUGE | NESTED | SIMPLE | st.text(max_size=30))
 def test_a_hostile_value_in_any_place(check, at, value):
     """What comes of it is no matter of this test: but it is an answer, and if a whole line is wrong, one about it."""
@@ -143,7 +146,7 @@ def test_a_hostile_value_in_any_place(check, at, value):
 
 
 @pytest.mark.slow
-@many
+@many(0.45)
 @given(name=st.sampled_from(sorted(TEXTS)), data=st.data())
 def test_lines_lost_doubled_or_mixed_up(check, name, data):
     lines = TEXTS[name].split("\n")

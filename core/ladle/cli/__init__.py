@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-import traceback
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -20,6 +21,7 @@ _VERBS = {
     "runs": "List the runs there have been.",
     "show": "Show what a run did and what its models are worth.",
     "diff": "Show what differs between two runs.",
+    "store": "List what the store holds, or remove what no run uses any more.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }
 
@@ -72,15 +74,20 @@ def _ladle(ctx: click.Context, debug: bool) -> None:
     Begin with `ladle check recipes/quickstart.toml`, then `ladle run` it.
     """
     ctx.obj = debug
+    gc.freeze()
+    gc.enable()
 
 
 def main() -> None:
     """The console script: errors become messages and exit codes."""
+    gc.disable()  # while modules are loaded, which all stay
     debug = "--debug" in sys.argv
     try:
         sys.exit(_ladle.main(args=_debug_first(sys.argv[1:]), prog_name="ladle", standalone_mode=False))
     except LadleError as error:
         if debug:
+            import traceback
+
             traceback.print_exc()
         elif not error.is_shown:
             click.echo(error, err=True)
@@ -88,7 +95,10 @@ def main() -> None:
     except OSError as error:  # a full disk, a folder that may not be written
         if debug:
             raise
-        click.echo(f"error: {error}", err=True)
+        from ..disk import disk_problem
+
+        problem = disk_problem(error, Path.cwd()) or Problem("system", str(error))
+        click.echo(problem.render(), err=True)
         sys.exit(EXIT_FAILED)
     except click.ClickException as error:
         error.show()

@@ -81,6 +81,9 @@ class Console:
     def _nothing_to_do(self, event: dict[str, Any]) -> None:
         self._say(f"{event['run']}: nothing to be done, every stage is as it was")
 
+    def _waiting(self, event: dict[str, Any]) -> None:
+        self._say(f"  {event['stage']} ({event['use']}): waits for another run that is making it")
+
     def _stage_started(self, event: dict[str, Any]) -> None:
         self.told = time.monotonic()
 

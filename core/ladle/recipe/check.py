@@ -255,6 +255,6 @@ def _check_techniques(stage: TrainStage, problems: Problems) -> None:
         for claim in technique.claims:
             first = claims.setdefault(claim, used)
             if first is not used:
-                line = problems.span(problems.places[(*first.at, "use")].value).line
-                message = f"`{used.use}` and `{first.use}` (line {line}) both decide the {claim}"
+                line = problems.line_of((*first.at, "use"))
+                message = f"`{used.use}` and `{first.use}` ({line}) both decide the {claim}"
                 problems.add("technique", message, "keep one of the two", at, "value")

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomli
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
 from ..columns import Columns
 from ..components import Component, DataSource
 from ..errors import Problem, RecipeError, nearest
 from ..registry import CALLED, Offer, Plugin, PluginError, Registry, UnknownUseError, installed
 from .check import check
-from .environment import MissingVariableError
+from .environment import VariableError
 from .model import STEPS, DataSet, Recipe, Split, TrainStage, Used
 from .problems import Problems, check_keys
 from .settings import apply
@@ -93,10 +93,10 @@ class _Reader:
 
     def read(self, document: dict[str, Any]) -> None:
         check_keys(self.problems, document, TOP_KEYS, ())
+        document = {key: self._expanded(value, (key,)) for key, value in document.items() if key in TOP_KEYS}
         stem = self.recipe.path.stem
         self.recipe.name = self._name(document.get("name", stem), stem, ("name",))
         self.recipe.seed = self._seed(document.get("seed", 0))
-        document = {key: self._expanded(document[key], (key,)) for key in ("data", "train") if key in document}
         for name, table in self._table(document.get("data", {}), ("data",)).items():
             self._name(name, name, ("data", name), "key")
             self.recipe.data[name] = self._data_set(name, self._table(table, ("data", name)))
@@ -106,21 +106,27 @@ class _Reader:
             self.problems.add("empty", "the recipe has no data set", "begin with a [data.NAME.source] table")
 
     def _expanded(self, value: Any, at: TomlPath) -> Any:
-        """A value with the variables in its texts expanded; names are to be read, and have none."""
+        """A value with the variables in its texts expanded."""
         if isinstance(value, dict):
             return {key: self._expanded(inner, (*at, key)) for key, inner in value.items()}
         if isinstance(value, list):
             return [self._expanded(inner, (*at, index)) for index, inner in enumerate(value)]
-        if not isinstance(value, str) or at[-1] in ("use", "name"):
-            return value
+        return self._expanded_text(value, at) if isinstance(value, str) else value
+
+    def _expanded_text(self, text: str, at: TomlPath) -> str:
         try:
-            expanded = self.problems.secrets.expand(value)
-        except MissingVariableError as error:
+            expanded = self.problems.secrets.expand(text)
+        except VariableError as error:
             self.problems.add("environment", str(error), error.help, at, "value")
             self.problems.settle(at)
-            return value
-        if expanded != value:
-            self.written[at] = value
+            return text
+        if expanded != text and _is_told(at):
+            message = "this stands in the lock and in what is told of a run: it cannot come from the environment"
+            self.problems.add("environment", message, "write it here, or give it with --set", at, "value")
+            self.problems.settle(at)
+            return text
+        if expanded != text:
+            self.written[at] = text
         return expanded
 
     def _name(self, value: Any, default: str, at: TomlPath, on: Literal["key", "value"] = "value") -> str:
@@ -251,17 +257,34 @@ class _Reader:
     def _mended(
         self, component_class: type[Component], options: dict[str, Any], error: ValidationError, at: TomlPath
     ) -> Component:
-        """A trainer or technique without the options that are wrong: what else its stage names can still be checked."""
+        """A trainer or technique without the options that are wrong: what else its stage names can still be checked.
+
+        Options that it needs and has not are None.
+        """
         wrong = {str(detail["loc"][0]) for detail in error.errors(include_url=False) if detail["loc"]}
         rest = {name: value for name, value in options.items() if name not in wrong}
-        if component_class.kind not in ("trainer", "technique") or rest == options:
+        needed = {name: field for name, field in component_class.model_fields.items() if field.is_required()}
+        lacking = [name for name, field in needed.items() if (field.alias or name) not in rest]
+        if component_class.kind not in ("trainer", "technique") or "data" in lacking or not wrong:
             raise _FaultError
+        nothing: Any = (Any, None)
         try:
+            if lacking:
+                component_class = create_model("Mended", __base__=component_class, **dict.fromkeys(lacking, nothing))
             component = component_class.model_validate(rest, context={"folder": self.recipe.path.parent})
         except Exception:
             raise _FaultError from None
-        self.problems.settle(at)  # what defaults in the place of wrong options lead to is no mistake of the recipe
+        for place in (at, *((*at, name) for name in wrong)):  # what defaults there lead to is no mistake of the recipe
+            self.problems.settle(place)
         return component
+
+
+def _is_told(at: TomlPath) -> bool:
+    """Whether a text is a name that ladle itself goes by: of a component, a train stage, or what a split looks at."""
+    match at:
+        case ("name",) | ("train", _, "name") | ("data", _, "split", *_):
+            return True
+    return at[-1] == "use"
 
 
 class _FaultError(Exception):

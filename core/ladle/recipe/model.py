@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -89,8 +89,7 @@ class Used:
     """The columns after it, with the log of what it read and wrote."""
 
 
-@dataclass
-class DataSet:
+class DataSet(NamedTuple):
     """A `[data.NAME]` table."""
 
     name: str
@@ -113,8 +112,7 @@ class DataSet:
         return (changing or self.sources)[-1].after if self.sources else Columns({}, known=False)
 
 
-@dataclass
-class TrainStage:
+class TrainStage(NamedTuple):
     """A `[[train]]` table."""
 
     name: str

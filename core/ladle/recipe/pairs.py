@@ -31,7 +31,7 @@ def _check_written_files(recipe: Recipe, problems: Problems) -> None:
 
 
 def _line(used: Used, problems: Problems) -> str:
-    return f" (line {problems.span(problems.places[(*used.at, 'use')].value).line})"
+    return f" ({problems.line_of((*used.at, 'use'))})"
 
 
 def _check_stopping(used: Used, problems: Problems) -> None:

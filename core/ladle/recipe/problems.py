@@ -11,7 +11,6 @@ from pydantic import BaseModel, ValidationError
 from ..errors import OptionError, Problem, Span, did_you_mean, nearest
 from .environment import Secrets
 from .spans import Path, Place, find_places
-from .syntax import explain
 
 _TYPES = {
     "int_type": "a whole number",
@@ -45,7 +44,7 @@ class Problems:
     def __init__(self, file: str, text: str, settings: Sequence[str] = ()) -> None:
         self.file = file
         self.text = text
-        self.settings = "\n".join(settings)
+        self.settings = "\n".join(settings).encode(errors="replace").decode()  # to be shown, whatever they are
         self.places: dict[Path, Place] = {}
         self.found: list[Problem] = []
         self.secrets = Secrets()
@@ -94,8 +93,16 @@ class Problems:
         line = text.split("\n")[number - 1].removesuffix("\r")  # TOML has no other end of line
         return Span(file, number, column, min(end - start, max(1, len(line) - column + 1)), line)
 
+    def line_of(self, at: Path) -> str:
+        """Where another value is that a message names."""
+        place = self.places[at]
+        span = self.span(place.value, place.is_set)
+        return f"--set {span.line}" if place.is_set else f"line {span.line}"
+
     def add_syntax_error(self, reason: str, line: int, column: int) -> None:
         """Note that the text is no TOML from a place on."""
+        from .syntax import explain
+
         mistake = explain(self.text, reason, line, column)
         span = self.span((mistake.start, mistake.start + mistake.length))
         self.found.append(Problem("syntax", mistake.message, mistake.help, span))
@@ -114,7 +121,7 @@ class Problems:
         """The path of an item of the list of texts at `place`."""
         number = 0
         while (*place, number) in self.places:
-            if item and self._text_at((*place, number)).strip("\"'") == item:
+            if item and self._text_at((*place, number)).strip("\"'") in (item, self.secrets.redact(item)):
                 return (*place, number)
             number += 1
         return None
@@ -124,14 +131,19 @@ class Problems:
         return (self.settings if place.is_set else self.text)[slice(*place.value)]
 
     def add_plugin_error(self, error: Exception, use: str, at: Path) -> None:
-        """Note that a component fails where it has only been asked about its options."""
+        """Note that a component fails where it has only been asked about its options.
+
+        In a table whose mistakes are told, it only follows from them.
+        """
+        if any(at[:length] in self._settled for length in range(1, len(at) + 1)):
+            return
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         help = "this is a fault of the plugin; tell its author"
         self.add("plugin", f"`{use}` failed while the recipe was checked: {what}", help, (*at, "use"), "value")
 
     def add_validation_error(self, error: ValidationError, model: type[BaseModel], at: Path) -> None:
         """Note what pydantic says of a table that should have become a `model`."""
-        expected: dict[Path, list[str]] = {}
+        expected: dict[Path, dict[str, Any]] = {}
         for detail in error.errors(include_url=False):
             place = self._place(at, detail["loc"])
             kind, context = detail["type"], detail.get("ctx", {})
@@ -155,18 +167,38 @@ class Problems:
                 given, allowed = str(detail["input"]), re.findall(r"'([^']*)'", context["expected"])
                 near = nearest(given, allowed) if len(given) > 3 else None  # who writes "gpu" does not mean "cpu"
                 help = f"did you mean `{near}`?" if near else ""
-                self.add("value", f"{_show(detail['input'])} is not one of {context['expected']}", help, place, "value")
+                self.add(
+                    "value", f"{self._show(detail['input'])} is not one of {context['expected']}", help, place, "value"
+                )
             elif kind in _TYPES:
-                expected.setdefault(place, []).append(_TYPES[kind])
+                expected.setdefault(place, {})[_TYPES[kind]] = detail["input"]
             elif kind in _BOUNDS:
                 bound = _BOUNDS[kind].format(**{name: _plain(value) for name, value in context.items()})
-                self.add("value", f"{_show(detail['input'])} is out of range: expected {bound}", "", place, "value")
+                shown = self._show(detail["input"])
+                self.add("value", f"{shown} is out of range: expected {bound}", "", place, "value")
             else:
                 self.add("value", detail["msg"].removeprefix("Value error, "), "", place, "value")
         for place, types in expected.items():
-            value = self._text_at(place) if place in self.places else "this"
-            wanted = " or ".join(dict.fromkeys(types))
-            self.add("type", f"expected {wanted}, found {_shorten(value)}", "", place, "value")
+            found = (_shorten(self._text_at(place)) if place in self.places else "this") or "nothing"
+            help = self._help_with_type(place, types)
+            self.add("type", f"expected {' or '.join(types)}, found {found}", help, place, "value")
+
+    def _help_with_type(self, place: Path, types: Mapping[str, Any]) -> str:
+        """What may have been meant with a value of another type than these, where that is not plain to see."""
+        written = self._text_at(place) if place in self.places else ""
+        is_text = all(isinstance(value, str) for value in types.values())
+        if is_text and "${" in written:
+            return "what comes from the environment is a text; give other values with --set"
+        if not written or not self.places[place].is_set:
+            return ""
+        if is_text and written.startswith(("[", "{")):
+            return "TOML cannot read it, so it is a text: are there quotes around each text?"
+        wants_text = any("in quotes" in wanted for wanted in types)
+        return f"for a text write quotes that the shell leaves: '…=\"{written}\"'" if wants_text else ""
+
+    def _show(self, value: Any) -> str:
+        value = self.secrets.redact(value)  # before it is cut
+        return _shorten(f'"{value}"' if isinstance(value, str) else str(value))
 
     def _place(self, at: Path, location: tuple[str | int, ...]) -> Path:
         """The path of an error: pydantic adds the names of union members, which are no keys of the text."""
@@ -206,10 +238,6 @@ def _describe(model: type[BaseModel], name: str) -> str:
 
 def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _show(value: Any) -> str:
-    return _shorten(f'"{value}"' if isinstance(value, str) else str(value))
 
 
 def _shorten(text: str, width: int = 60) -> str:

@@ -12,7 +12,7 @@ from ..errors import did_you_mean
 from .problems import Problems
 from .spans import Path, Place, find_places
 
-_STEP = re.compile(r'"([^"]*)"|\'([^\']*)\'|([^.=]+)')
+_STEP = re.compile(r'\s*(?:"([^"]*)"|\'([^\']*)\'|([^.=\s](?:[^.=]*[^.=\s])?))\s*')
 
 
 def apply(settings: Sequence[str], document: dict[str, Any], problems: Problems) -> None:
@@ -31,9 +31,14 @@ class _Setting:
         self.problems = problems
 
     def apply(self) -> None:
+        try:
+            self.text.encode()
+        except UnicodeEncodeError as error:  # bytes of another encoding on the command line
+            self._problem("this is not UTF-8", "", (error.start, error.end))
+            return
         steps, equals = self._steps()
-        if not steps or equals == len(self.text):
-            self._problem("expected a key, `=` and a value", "write --set train.0.epochs=1", (0, len(self.text)))
+        if not steps:
+            self._problem("expected a key, `=` and a value", "write --set train.0.epochs=1", (0, len(self.text) or 1))
             return
         path: Path = ()
         holder: Any = self.document
@@ -52,13 +57,14 @@ class _Setting:
         """The steps to the value with where they stand, and where the equals sign does."""
         steps, at = [], 0
         while found := _STEP.match(self.text, at):
-            name = next(group for group in found.groups() if group is not None).strip()
-            steps.append((name, found.span()))
-            at = found.end()
-            if self.text[at : at + 1] != ".":
+            name = found.lastindex or 0
+            steps.append((found[name], found.span(name)))
+            at = found.end() + 1
+            if self.text[at - 1 : at] == "=":
+                return steps, at - 1
+            if self.text[at - 1 : at] != ".":
                 break
-            at += 1
-        return (steps, at) if self.text[at : at + 1] == "=" else ([], len(self.text))
+        return [], len(self.text)
 
     def _find(self, holder: Any, name: str, span: tuple[int, int], is_last: bool) -> str | int | None:
         """The key of a table, or the place in a list, that a step names; None with a problem noted."""
@@ -67,13 +73,20 @@ class _Setting:
                 return name
             known = list(holder)
         elif isinstance(holder, list) and holder:
-            if name.isdecimal() and int(name) < len(holder):
+            numbers = list(map(str, range(len(holder))))
+            if name in numbers:
                 return int(name)
-            named = [(entry.get("name"), entry.get("use")) for entry in holder if isinstance(entry, dict)]
-            for number, names in enumerate(named):
-                if name in names:
-                    return number
-            known = [*map(str, range(len(holder))), *(n for names in named for n in names if isinstance(n, str))]
+            entries = [entry if isinstance(entry, dict) else {} for entry in holder]
+            found = [number for number, entry in enumerate(entries) if entry.get("name") == name]
+            found = found or [number for number, entry in enumerate(entries) if name in _uses(entry)]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                help = f"write the number of one: {', '.join(map(str, found))}"
+                self._problem(f"{len(found)} tables here use `{name}`", help, span)
+                return None
+            names = [name for entry in entries for name in (entry.get("name"), *_uses(entry)) if isinstance(name, str)]
+            known = [*numbers, *dict.fromkeys(names)]
         else:
             known = []
         self._problem(f"there is no `{name}` here", did_you_mean(name, known, "there are"), span)
@@ -97,6 +110,12 @@ class _Setting:
 
     def _problem(self, message: str, help: str, span: tuple[int, int]) -> None:
         self.problems.add_setting_error(message, help, self._moved(span, 0))
+
+
+def _uses(entry: dict[str, Any]) -> list[str]:
+    """What a table uses, with its package where it is written, and without."""
+    use = entry.get("use")
+    return list({use, use.rpartition(":")[2]}) if isinstance(use, str) else []
 
 
 def _read(text: str) -> tuple[Any, dict[Path, Place]]:

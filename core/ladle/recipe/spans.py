@@ -37,21 +37,38 @@ def find_places(text: str) -> dict[Path, Place]:
     return _Walker(text).walk()
 
 
+class Statement(NamedTuple):
+    """A header, or a key with its value: the table it stands in, its path, and the offset where it begins."""
+
+    table: Path
+    path: Path
+    start: int
+
+
+def last_statement(text: str) -> Statement:
+    """The last statement of a `text` that has one."""
+    walker = _Walker(text)
+    walker.walk()
+    return walker.statement
+
+
 class _Walker:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
         self.places: dict[Path, Place] = {}
         self.counts: dict[Path, int] = {}  # tables met so far in each array of tables
+        self.statement = Statement((), (), 0)
 
     def walk(self) -> dict[Path, Place]:
         table: Path = ()
         self._skip(_BLANK)
-        while self.at < len(self.text):
+        while (start := self.at) < len(self.text):
             if self.text[self.at] == "[":
                 table = self._header()
+                self.statement = Statement((), table, start)
             else:
-                self._pair(table)
+                self.statement = Statement(table, self._pair(table), start)
             self._skip(_BLANK)
         return self.places
 
@@ -106,7 +123,7 @@ class _Walker:
                 return parts
             self.at += 1
 
-    def _pair(self, table: Path) -> None:
+    def _pair(self, table: Path) -> Path:
         parts = self._dotted_key()
         self.at += 1  # the equals sign
         self._skip(_SPACE)
@@ -117,6 +134,7 @@ class _Walker:
         name, key = parts[-1]
         path = (*path, name)
         self.places[path] = Place(key, self._value(path))
+        return path
 
     def _value(self, path: Path) -> tuple[int, int]:
         start = self.at

@@ -11,6 +11,8 @@ from .model import Recipe
 from .problems import Problems
 from .spans import Path
 
+_LARGEST = 1e300  # TOML has whole numbers of any length, which are no numbers to reckon with
+
 
 def check_usual(recipe: Recipe, problems: Problems) -> None:
     """Warn of the numbers that the recipe sets outside of the range that their option calls usual."""
@@ -35,6 +37,7 @@ def _check_options(options: BaseModel, at: Path, problems: Problems) -> None:
 def _check_number(value: Any, usual: Usual, key: str, at: Path, problems: Problems) -> None:
     if not value or usual.low <= value <= usual.high:  # 0 is none, or off
         return
+    value = max(-_LARGEST, min(value, _LARGEST))
     is_high = value > usual.high
     times = value / usual.high if is_high else usual.low / value
     how_far = f"{times:,.0f} times the" if is_high else f"{times:,.0f} times less than the"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..store import in_place_of
+
 if TYPE_CHECKING:
     from ..runs import Run
     from ..store import Store
@@ -13,4 +15,5 @@ def write_report(run: Run, store: Store) -> None:
     """Write `run.report`."""
     from .page import render
 
-    run.report.write_text(render(run, store), encoding="utf-8")
+    with in_place_of(run.report) as beside:
+        beside.write_text(render(run, store), encoding="utf-8")

@@ -36,7 +36,7 @@ def collect(work: Work) -> Outcome:
         source = source.reading(work.rows())
     number = work.stage.name.rpartition(".")[2]
     identify = _Identifier(f"{number}:" if number.isdigit() and number != "1" else "")
-    with RowSink(work.folder) as rows, Rejects(work.folder) as rejects:
+    with RowSink(work.folder) as rows, Rejects(work) as rejects:
         for item in _in_batches(source, work):
             if isinstance(item, Reject):
                 rejects.add([item])

@@ -28,7 +28,7 @@ def split(work: Work) -> Outcome:
     assign = _assignment(options, rows)
     counts: collections.Counter[str] = collections.Counter()
     seen = 0
-    with RowSink(work.folder) as sink, Rejects(work.folder) as rejects:
+    with RowSink(work.folder) as sink, Rejects(work) as rejects:
         for batch in rows.whole_batches():
             seen += batch.num_rows
             names = assign(batch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,7 +44,7 @@ def transform(work: Work) -> Outcome:
     component = restored(component, work.folder)
     changes = _Changes(work.folder) if work.stage.kind == "clean" else None
     seen = 0
-    with RowSink(work.folder) as sink, Rejects(work.folder) as rejects:
+    with RowSink(work.folder) as sink, Rejects(work) as rejects:
         for batch in worked(component, rows, after):
             seen += batch.before.num_rows
             rejects.add(batch.rejects.values())
@@ -140,7 +139,7 @@ def _completed(cleaned: Cleaned, before: pa.RecordBatch) -> dict[int, Reject]:
     for position, row in zip(positions, before.take(pa.array(positions)).to_pylist(), strict=True):
         raw = as_json({name: value for name, value in row.items() if name not in SYSTEM})
         reject = cleaned.rejects[position]
-        completed[position] = dataclasses.replace(reject, **(row[ORIGIN] or {}), id=row[ID], raw=raw)
+        completed[position] = reject._replace(**(row[ORIGIN] or {}), id=row[ID], raw=raw)
     return completed
 
 

@@ -16,7 +16,7 @@ from ..events import Events
 from ..graph import Stage
 from ..rejects import Reject
 from ..rows import REJECT_SCHEMA, Rows
-from ..store import Store, write_json
+from ..store import OUTCOME, Store, write_json
 
 if TYPE_CHECKING:
     from ..recipe.model import Recipe
@@ -36,8 +36,10 @@ class Outcome:
     flow: dict[str, Any] = field(default_factory=dict)
     """The columns after the stage with those it read and wrote (see `Columns.as_json`)."""
 
-    def save(self, folder: Path, seconds: float) -> None:
-        write_json(folder / "outcome.json", asdict(self) | {"seconds": seconds})
+    def save(self, folder: Path, stage: Stage, seconds: float) -> None:
+        """Write it with what made it, for who lists the store."""
+        about = {"stage": stage.name, "kind": stage.kind, "use": stage.use}
+        write_json(folder / OUTCOME, about | asdict(self) | {"seconds": seconds})
 
 
 @dataclass
@@ -58,7 +60,12 @@ class Work:
         return self.rows_of(self.stage.inputs)
 
     def rows_of(self, stages: Iterable[Stage]) -> Rows:
-        """The rows of some of the inputs."""
+        """The rows of some of the inputs. Raises StageError if one of them is no longer in the store."""
+        stages = list(stages)
+        for stage in stages:
+            if not self.store.holds(stage.key):
+                what = f"the outcome of {stage.title} is gone, or damaged: {self.store.folder(stage.key)}"
+                raise self.error(what, "run again: it is worked out again")
         return Rows.of_stages(self.store.folder(stage.key) for stage in stages)
 
     def rows_in(self) -> int:
@@ -67,7 +74,8 @@ class Work:
 
     def error(self, message: str, help: str = "") -> StageError:
         """The error that this stage cannot do its work."""
-        return StageError(Problem("stage", self.recipe.secrets.redact(f"{self.stage.title}: {message}"), help))
+        message, help = self.recipe.secrets.redact([f"{self.stage.title}: {message}", help])
+        return StageError(Problem("stage", message, help))
 
 
 class RowSink:
@@ -138,14 +146,15 @@ class TableSink:
 class Rejects(TableSink):
     """The rows of a stage that go no further."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder / "rejects.arrow", REJECT_SCHEMA)
+    def __init__(self, work: Work) -> None:
+        super().__init__(work.folder / "rejects.arrow", REJECT_SCHEMA)
+        self.redact = work.recipe.secrets.redact
         self.reasons: collections.Counter[str] = collections.Counter()
         self.examples: list[dict[str, Any]] = []
         self.total = 0
 
     def add(self, rejects: Iterable[Reject]) -> None:
-        rows = [asdict(reject) for reject in rejects]
+        rows = self.redact([reject._asdict() for reject in rejects])
         self.total += len(rows)
         self.reasons.update(row["rule"] for row in rows)
         self.examples += [row | {"raw": _start(row["raw"])} for row in rows[: EXAMPLES - len(self.examples)]]

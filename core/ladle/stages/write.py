@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from ..components import Writer
+from ..store import in_place_of
 from .work import Outcome, Work
 
 
@@ -14,12 +13,8 @@ def write(work: Work) -> Outcome:
     assert isinstance(writer, Writer)
     rows = work.rows()
     writer.path.parent.mkdir(parents=True, exist_ok=True)
-    beside = writer.path.with_name(f".{writer.path.name}.{os.getpid()}")
-    try:
+    with in_place_of(writer.path) as beside:
         writer.write(rows, beside)
-        os.replace(beside, writer.path)
-    finally:
-        beside.unlink(missing_ok=True)
     count = work.rows_in()
     [content] = work.store.hash_files([writer.path])
     return Outcome(count, count, 0, {"path": str(writer.path), "content": content})

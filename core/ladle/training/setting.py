@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..events import Events
 from ..rows import SPLIT, Rows
-from ..store import Store, digest
+from ..store import OUTCOME, Store, digest, write_json
 
 if TYPE_CHECKING:
     import torch
@@ -80,8 +80,10 @@ class Setting:
         that `goes_on` finds in the folder what an earlier attempt, which was killed, has left.
         """
         key = digest({"kept": name, **self._keys, "parts": dict(parts)})
-        with self._store.making(key, goes_on) as folder:
+        told = {"stage": self.name, "kind": "kept", "use": name}
+        with self._store.making(key, goes_on, on_wait=lambda: self.events.emit("waiting", **told)) as folder:
             if folder is not None:
+                write_json(folder / OUTCOME, told)
                 make(folder)
         return self._store.folder(key)
 

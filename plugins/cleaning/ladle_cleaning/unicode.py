@@ -26,9 +26,9 @@ def _of_python(pattern: str) -> str:
     return re.sub(r"\\x\{([0-9a-f]+)\}", lambda found: f"\\u{found[1]:>04}", pattern)
 
 
-_LINE_ENDS = re.compile(_of_python(LINE_ENDS))
-_INVISIBLE = re.compile(_of_python(f"[{CONTROL}{NO_WIDTH}{JOINERS}]"))
-_INVISIBLE_BUT_JOINERS = re.compile(_of_python(f"[{CONTROL}{NO_WIDTH}]"))
+_LINE_ENDS = _of_python(LINE_ENDS)
+_INVISIBLE = _of_python(f"[{CONTROL}{NO_WIDTH}{JOINERS}]")
+_INVISIBLE_BUT_JOINERS = _of_python(f"[{CONTROL}{NO_WIDTH}]")
 _SPACES = r"[\t\x1f \xa0\u1680\u2000-\u200a\u202f\u205f\u3000]+"
 
 
@@ -88,9 +88,9 @@ class Normalise(Cleaner):
         return done
 
     def _normalised_text(self, text: str) -> str:
-        text = _LINE_ENDS.sub("\n", text)
+        text = re.sub(_LINE_ENDS, "\n", text)
         if self.invisible != "keep":
-            text = (_INVISIBLE if self.invisible == "remove" else _INVISIBLE_BUT_JOINERS).sub("", text)
+            text = re.sub(_INVISIBLE if self.invisible == "remove" else _INVISIBLE_BUT_JOINERS, "", text)
         for small in (False, True) if self.lower else (False,):
             text = text.lower() if small else text
             text = text if self.unicode == "none" else unicodedata.normalize(self.unicode, text)

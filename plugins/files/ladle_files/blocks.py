@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
 import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 from ladle import OptionError
 
 LOOK = 1 << 16  # bytes at the start of a file that tell how it is written
-FIRST_BLOCK = 1 << 16  # a look at the first rows stays quick
+FIRST_BLOCK = 1 << 17  # a look at the first rows stays quick
 BLOCK = 1 << 20
 HEAD = 1000  # bytes kept of a line that is too long
 MAX_ROW_BYTES = 16 << 20
@@ -26,8 +25,7 @@ _UTF16 = {"utf-16": "utf-16-le", "utf-16-le": "utf-16-le", "utf-16-be": "utf-16-
 _SYNTAX = "\n\r\t ,;|\"'"
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """A line, or a row of several, that cannot be read; `raw` is what the file has at `offset`, without line end."""
 
     rule: str
@@ -51,8 +49,7 @@ def check_encoding(name: str) -> str:
     raise OptionError(problem, option="encoding", help='convert the file to "utf-8", or name "utf-16", "latin-1", …')
 
 
-@dataclass(frozen=True)
-class Coding:
+class Coding(NamedTuple):
     """How the bytes of one file stand for text, and where its lines end."""
 
     encoding: str
@@ -135,6 +132,8 @@ def opened(
         with io.BufferedReader(io.FileIO(path), LOOK) as file:
             stream = file
             if stream.peek(2)[:2] == b"\x1f\x8b":  # by content: the key of a stage knows no names
+                import gzip
+
                 stream = io.BufferedReader(gzip.GzipFile(fileobj=file), LOOK)
             head = stream.peek(LOOK)
             bom = next((mark for mark in _BOMS if head.startswith(mark)), b"")
@@ -148,27 +147,21 @@ def opened(
         raise OptionError(f"cannot read {name}: {reason}", option="path", help=help) from None
 
 
-@dataclass
 class Block:
-    """Whole lines of a file, and where they stand in it."""
+    """Whole lines of a file, and where they stand in it; `pending` bytes of the next line have been read already."""
 
-    data: bytes
-    offset: int
-    line: int
-    coding: Coding
-    pending: int
-    """Bytes of the next line that have been read already."""
-    is_last: bool
-
-    raws: list[bytes] = field(init=False)
-    """The lines as bytes, without line feeds."""
-    starts: list[int] = field(init=False)
-    """Where in `data` each line begins, and one more: where a line after the last would."""
-
-    def __post_init__(self) -> None:
-        self.raws = self.coding.lines(self.data)
-        size = len(self.coding.line_end)
+    def __init__(self, data: bytes, offset: int, line: int, coding: Coding, pending: int, is_last: bool) -> None:
+        self.data = data
+        self.offset = offset
+        self.line = line
+        self.coding = coding
+        self.pending = pending
+        self.is_last = is_last
+        self.raws = coding.lines(data)
+        """The lines as bytes, without line feeds."""
+        size = len(coding.line_end)
         self.starts = list(accumulate((len(raw) + size for raw in self.raws), initial=0))
+        """Where in `data` each line begins, and one more: where a line after the last would."""
 
     def texts(self) -> tuple[list[str], bool]:
         """The lines as text, without line feeds, and whether none of them has a character that no row can have."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -27,13 +26,12 @@ if TYPE_CHECKING:
 GUESS_ROWS = 1000
 
 
-@dataclass(frozen=True)
-class _Layout:
+class _Layout(NamedTuple):
     """What the start of the first file says: all columns in their order, and the types of those that are kept."""
 
     names: list[str]
     types: dict[str, TextType]
-    rows: list[list[str]] = field(default_factory=list)
+    rows: list[list[str]]
     """The first rows, as many as types are guessed from."""
 
 
@@ -125,7 +123,7 @@ class Csv(FileSource):
         from ladle.rows import BATCH_ROWS
 
         if isinstance(records, Fault):
-            yield Reject(file=file, **vars(records))
+            yield Reject(file=file, **records._asdict())
             return
         missing = frozenset(self.missing)
         places = {name: place for place, name in enumerate(layout.names)}
@@ -149,7 +147,7 @@ class Csv(FileSource):
             for start in range(0, batch.num_rows, BATCH_ROWS):
                 yield batch.slice(start, BATCH_ROWS)
         for fault in records.faults:
-            yield Reject(file=file, **vars(fault))
+            yield Reject(file=file, **fault._asdict())
 
     def _layout(self) -> _Layout:
         """The columns and types. Raises OptionError if no file has a row, or an option names no column."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -61,6 +60,8 @@ class FileSource(DataSource):
         """The files to read, sorted by path. Raises OptionError if there is none."""
         if self.path.is_file():
             return [self.path]
+        import glob
+
         if self.path.is_dir():
             found = [path for path in self.path.rglob("*") if self._is_of_format(path)]
             endings = " or ".join(self.suffixes)

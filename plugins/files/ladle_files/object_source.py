@@ -119,7 +119,7 @@ class ObjectSource(FileSource):
                 if batch is not None:
                     yield batch
                 for fault in faults:
-                    yield Reject(file=file, **vars(fault))
+                    yield Reject(file=file, **fault._asdict())
 
     def _batch(
         self, items: list[Found | Fault], shapes: Mapping[str, Shape], file: str

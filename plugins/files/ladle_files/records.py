@@ -9,16 +9,15 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .blocks import Block, Blocks, Fault, too_long
 from .values import shown
 
-_WRONG = re.compile("[\0\ud800-\udfff]")
+_WRONG = "[\0\ud800-\udfff]"
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(NamedTuple):
     """How fields are told apart."""
 
     delimiter: str
@@ -42,17 +41,17 @@ class _BrokenError(Exception):
         self.after = after
 
 
-@dataclass
 class Records:
     """Rows of one block with the lines they take, and the faults found beside them."""
 
-    block: Block
-    rows: list[list[str]] = field(default_factory=list)
-    firsts: list[int] = field(default_factory=list)
-    """The line of the block that each row begins on, from 0."""
-    afters: list[int] = field(default_factory=list)
-    """The line after each row."""
-    faults: list[Fault] = field(default_factory=list)
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.rows: list[list[str]] = []
+        self.firsts: list[int] = []
+        """The line of the block that each row begins on, from 0."""
+        self.afters: list[int] = []
+        """The line after each row."""
+        self.faults: list[Fault] = []
 
     def lines(self) -> list[int]:
         """The lines of the file, from 1, that rows begin on."""
@@ -111,7 +110,9 @@ class RecordReader:
             else:
                 records = self._plain(block, texts)
             if not is_clean:
-                wrong = [row for row, fields in enumerate(records.rows) if any(_WRONG.search(text) for text in fields)]
+                wrong = [
+                    row for row, fields in enumerate(records.rows) if any(re.search(_WRONG, text) for text in fields)
+                ]
                 raws = {row: block.raw(records.firsts[row], records.afters[row]) for row in wrong}
                 records.drop({row: block.coding.fault_of(raw) for row, raw in raws.items()})
             if self._dialect.trim:

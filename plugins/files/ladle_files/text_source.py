@@ -93,7 +93,7 @@ class Text(FileSource):
                     yield pa.RecordBatch.from_arrays(arrays, names=[self.column, "_origin"])
                 for item in items:
                     if isinstance(item, Fault):
-                        yield Reject(file=file, **vars(item))
+                        yield Reject(file=file, **item._asdict())
 
     def _found(self, path: Path) -> Iterator[tuple[str, int, int] | Fault]:
         """The rows of a file, as text, line and offset, and what is none."""

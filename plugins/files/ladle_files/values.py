@@ -92,10 +92,10 @@ _READ: dict[str, Callable[[str], Any]] = {
 
 def guess(texts: Sequence[str], missing: frozenset[str]) -> TextType:
     """The narrowest type that takes all of the texts; text for none, and for what looks like codes."""
-    values = {value for text in texts if text not in missing and (value := text.strip()) not in missing}
+    values = {text.strip() for text in set(texts) - missing} - missing
     if not values:
         return "text"
-    if all(_GUESS_INTEGER.fullmatch(value) and _takes(_integer, value) for value in values):
+    if all(_GUESS_INTEGER.fullmatch(value) and MIN_INTEGER <= int(value) <= MAX_INTEGER for value in values):
         return "integer"
     if all(_GUESS_NUMBER.fullmatch(value) and _takes(_number, value) for value in values):
         return "number"

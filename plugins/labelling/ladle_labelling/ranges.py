@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Range(BaseModel):
     """A label, and the numbers that get it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     label: str = Field(description="The label of the numbers in the range.")
     above: FiniteFloat | None = Field(default=None, description="The range starts after this number.")

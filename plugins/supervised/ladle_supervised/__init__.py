@@ -12,5 +12,5 @@ def ladle_trainers() -> dict[str, str]:
     return {
         "text-classification": "ladle_supervised.text:TextClassification",
         "tabular-classification": "ladle_supervised.tabular:TabularClassification",
-        "tabular-regression": "ladle_supervised.tabular:TabularRegression",
+        "tabular-regression": "ladle_supervised.tabular_regression:TabularRegression",
     }

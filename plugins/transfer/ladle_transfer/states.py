@@ -102,5 +102,8 @@ def _open(folder: Path, count: int) -> torch.Tensor:
     """The file of states, [count, width], to be written through memory; it comes into being if it is not there."""
     about = json.loads((folder / "about.json").read_text())
     dtype = getattr(torch, about["dtype"])
-    flat = torch.from_file(str(folder / "states.bin"), shared=True, size=count * about["width"], dtype=dtype)
-    return flat.view(count, about["width"])
+    path, size = folder / "states.bin", count * about["width"]
+    if size and hasattr(os, "posix_fallocate"):  # or a full disk would show as a signal that kills the process
+        with path.open("ab") as file:
+            os.posix_fallocate(file.fileno(), 0, size * dtype.itemsize)
+    return torch.from_file(str(path), shared=True, size=size, dtype=dtype).view(count, about["width"])

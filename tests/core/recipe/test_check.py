@@ -265,3 +265,158 @@ def test_early_stopping_needs_a_validation_split(problems):
     early_stopping = 2
     """)
     assert [(p.code, p.severity) for p in found] == [("no-test", "warning"), ("no-validation", "error")]
+
+
+SPLIT = """
+        [data.r.source]
+        use = "lines"
+        path = "rows.jsonl"
+
+        [data.r.split]
+        test = 0.5
+"""
+
+
+def test_a_train_stage_with_wrong_options_is_checked_for_all_else(message):
+    found = message(f"""{SPLIT}
+        [[train]]
+        use = "guess"
+        data = "q"
+        epochs = "two"
+        batch_sise = 4
+        model = {{ stage = "frist" }}
+
+        [[train.technique]]
+        use = "push"
+        by = "length"
+
+        [[train.technique]]
+        use = "sort"
+
+        [[train.technique]]
+        use = "mix"
+    """)
+    assert (
+        found
+        == """
+recipe.toml:11:8: error: no data set `q`
+  11 | data = "q"
+     |        ^^^
+  help: the data sets are: r
+recipe.toml:12:10: error: expected a number, found "two"
+  12 | epochs = "two"
+     |          ^^^^^
+recipe.toml:13:1: error: unknown key `batch_sise`
+  13 | batch_sise = 4
+     | ^^^^^^^^^^
+  help: did you mean `batch_size`?
+recipe.toml:14:19: error: no earlier train stage `frist`
+  14 | model = { stage = "frist" }
+     |                   ^^^^^^^
+  help: the earlier train stages are: none
+recipe.toml:17:7: error: `push` needs embeddings, which `guess` does not offer
+  17 | use = "push"
+     |       ^^^^^^
+  help: leave the technique out, or use another trainer
+recipe.toml:18:1: error: unknown key `by`
+  18 | by = "length"
+     | ^^
+  help: the options are: none
+recipe.toml:24:7: error: `mix` and `sort` (line 21) both decide the order
+  24 | use = "mix"
+     |       ^^^^^
+  help: keep one of the two
+"""
+    )
+
+
+def test_what_follows_from_the_default_of_a_wrong_option_is_no_mistake(folder, problems):
+    """`column` is `n` by default, which is not there."""
+    (folder / "rows.jsonl").write_text('{"text": "one"}\n')
+    found = problems("""
+    [data.r.split]
+    test = 0.5
+
+    [[train]]
+    use = "guess"
+    data = "r"
+    column = ["m"]
+
+    [[train]]
+    use = "guess"
+    name = "second"
+    data = "r"
+    colum = "text"
+    """)
+    assert [problem.message for problem in found] == [
+        'expected a text in quotes, found ["m"]',
+        "unknown key `colum`",
+    ]
+
+
+def test_what_is_wrong_beside_a_wrong_option_is_told(problems):
+    found = problems("""
+    [data.r.split]
+    test = 0.5
+
+    [[train]]
+    use = "guess"
+    data = "r"
+    epochs = "two"
+    column = "m"
+    early_stopping = 2
+    """)
+    assert [problem.message for problem in found] == [
+        'expected a number, found "two"',
+        "no column `m` at this point",
+        "early stopping needs a validation split, and `r` has none",
+    ]
+
+
+def test_a_stage_with_wrong_options_is_one_to_start_from(problems):
+    found = problems("""
+    [data.r.split]
+    test = 0.5
+
+    [[train]]
+    use = "guess"
+    name = "first"
+    data = "r"
+    epoch = 1
+
+    [[train]]
+    use = "guess"
+    name = "second"
+    data = "r"
+    model = { stage = "first" }
+    """)
+    assert [problem.message for problem in found] == ["unknown key `epoch`"]
+
+
+def test_models_that_come_later_or_from_the_stage_itself(message):
+    found = message(f"""{SPLIT}
+        [[train]]
+        use = "guess"
+        name = "one"
+        data = "r"
+        model = {{ stage = "two" }}
+
+        [[train]]
+        use = "guess"
+        name = "two"
+        data = "r"
+        model = {{ stage = "two" }}
+    """)
+    assert (
+        found
+        == """
+recipe.toml:13:19: error: no earlier train stage `two`
+  13 | model = { stage = "two" }
+     |                   ^^^^^
+  help: `two` comes later: move its [[train]] table up, before this one
+recipe.toml:19:19: error: no earlier train stage `two`
+  19 | model = { stage = "two" }
+     |                   ^^^^^
+  help: a stage cannot start from itself
+"""
+    )

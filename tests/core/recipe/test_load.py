@@ -572,10 +572,19 @@ recipe.toml:3:1: error: expected a list of tables
     )
 
 
-@pytest.mark.parametrize("value", ["[" * 3000, "1" * 5000])
-def test_what_the_reader_of_toml_cannot_bear_is_a_syntax_error(problems, value):
-    [problem] = problems(f"x = {value}", source=False)
-    assert (problem.code, problem.span.line) == ("syntax", 1)
+@pytest.mark.parametrize(
+    ("value", "column", "message"),
+    [
+        ("[" * 3000, 1, "brackets in brackets, more than 100 deep"),
+        ("[" * 3000 + "]" * 3000, 1, "brackets in brackets, more than 100 deep"),
+        ("{ a = " * 3000, 1, "brackets in brackets, more than 100 deep"),
+        ("1" * 5000, 5, "a number of 5000 digits"),
+    ],
+)
+def test_what_the_reader_of_toml_cannot_bear_is_a_syntax_error(problems, value, column, message):
+    [problem] = problems(f"name = 'x'\nx = {value}", source=False)
+    assert (problem.code, problem.message) == ("syntax", message)
+    assert (problem.span.line, problem.span.column) == (2, column)
 
 
 def test_two_plugins_that_offer_one_name(install, recipe):
@@ -670,6 +679,83 @@ def test_what_follows_from_a_mistake_is_no_further_mistake(problems):
     )
     wrong = [problem.message for problem in found if problem.severity == "error"]
     assert wrong == ["unknown key `int`", "no such file or folder: none.jsonl", "unknown key `epoch`"]
+
+
+def test_a_mistake_in_a_train_stage_hides_no_other(install, recipe):
+    """What it names, and how its techniques meet, is checked as far as its options are right."""
+    install(
+        "ladle-needy",
+        """
+        from ladle import Technique, Trainer, hookimpl
+        from ladle.options import ModelChoice
+        from pydantic import Field
+
+        class Needy(Trainer):
+            "Needs a model and a size."
+
+            start: ModelChoice = Field(alias="model")
+            size: int
+
+            def columns_after(self, given):
+                return given if self.size > 1 else given.having("small", "text")
+
+        class Near(Technique):
+            "Looks at the trainer."
+
+            def check_with(self, trainer):
+                assert trainer.size > 1
+
+        @hookimpl
+        def ladle_trainers():
+            return {"needy": Needy}
+
+        @hookimpl
+        def ladle_techniques():
+            return {"near": Near}
+        """,
+    )
+    text = """
+        [[train]]
+        use = "needy"
+        name = "one"
+        data = "rr"
+        size = "big"
+        model = { stage = "none" }
+
+        [[train.technique]]
+        use = "near"
+
+        [[train.technique]]
+        use = "sort"
+
+        [[train.technique]]
+        use = "mix"
+
+        [[train]]
+        use = "needy"
+        name = "two"
+        model = { stage = "one" }
+
+        [[train]]
+        use = "needy"
+        name = "three"
+        data = "s"
+        model = { stage = "one" }
+        epochs = -1
+    """
+    with pytest.raises(RecipeError) as caught:
+        load(recipe(text))
+    assert [(p.span.line, p.message) for p in caught.value.problems if p.severity == "error"] == [
+        (8, "no data set `rr`"),
+        (9, 'expected a whole number, found "big"'),
+        (10, "no earlier train stage `none`"),
+        (19, "`mix` and `sort` (line 16) both decide the order"),
+        (21, "the key `data` is missing"),
+        (21, "the key `size` is missing"),
+        (26, "the key `size` is missing"),
+        (29, "no data set `s`"),
+        (31, "-1 is out of range: expected at least 0"),
+    ]
 
 
 SIGNS = ["[", "]]", "[[", "{", "=", '"', ".", "\n", "1"]

@@ -200,8 +200,9 @@ def test_labels_are_shown_with_their_shares(work, page):
 def test_the_time_of_a_reused_stage_is_that_of_its_work(work, page):
     first = work(DROP)
     folder = first.stage_folder("r.clean.1")
-    outcome = json.loads((folder / "outcome.json").read_text())
-    (folder / "outcome.json").write_text(json.dumps(outcome | {"seconds": 75.0}))
+    before = (folder / "outcome.json").read_text()
+    changed = json.dumps(json.loads(before) | {"seconds": 75.0})
+    (folder / "outcome.json").write_text(changed.ljust(len(before)))  # of another size, it would count as damaged
     again = work(DROP + "# a comment")
     assert again.outcome["stages"][1]["status"] == "reused"
     assert "1 min 15 s done before" in page(again).text
