@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 EXIT_FAILED = 1  # a stage failed
 EXIT_USAGE = 2  # the recipe or the command line is wrong
@@ -13,8 +12,7 @@ EXIT_INTERRUPTED = 130
 TRAINER = -1  # beside the numbers of a stage's techniques
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """A piece of one line of a file; `line` and `column` count from 1, `length` in characters."""
 
     file: str
@@ -27,8 +25,7 @@ class Span:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong, where it is, and what to do about it."""
 
     code: str
@@ -51,7 +48,7 @@ class Problem:
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return self._asdict() | {"span": self.span and self.span._asdict()}
 
 
 class LadleError(Exception):

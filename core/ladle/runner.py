@@ -6,7 +6,6 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -175,7 +174,7 @@ class _Execution:
         place = stage.component.path if isinstance(stage.component, Writer) else folder
         written = 0 if stage.kind == "train" else sum(stat.st_size for _, stat in files_in(folder))
         if problem := disk_problem(error, place, stage.title, written):
-            return StageError(replace(problem, message=self.recipe.secrets.redact(problem.message)))
+            return StageError(problem._replace(message=self.recipe.secrets.redact(problem.message)))
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         message = self.recipe.secrets.redact(f"{stage.title} failed: {what}")
         return StageError(Problem("stage", message, "run again with --debug for the traceback"))
