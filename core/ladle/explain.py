@@ -9,9 +9,10 @@ from typing import Any
 from .components import Writer
 from .differences import reasons
 from .graph import Stage
+from .lock import locked_stage
 from .recipe import Recipe
 from .runner import is_done
-from .runs import Runs, locked
+from .runs import Runs
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def _why(stage: Stage, before: Mapping[str, Any] | None, recipe: Recipe, runs: R
     if before["key"] == stage.key:
         begun = runs.store.has_begun(stage.key)
         return ["it was begun and not finished" if begun else "the store does not have its outcome"]
-    own = list(reasons(before, locked(stage, recipe.secrets)))
+    own = list(reasons(before, locked_stage(stage, recipe.secrets)))
     inputs = zip(before["parts"]["inputs"], stage.parts["inputs"], stage.inputs, strict=False)
     other = [inner.name for old, new, inner in inputs if old != new]
     if len(before["parts"]["inputs"]) != len(stage.inputs):

@@ -8,8 +8,9 @@ from pathlib import Path
 from .differences import changes, reasons
 from .errors import Problem, RecipeError
 from .graph import Stage, stages_of
+from .lock import lock_of
 from .recipe import Recipe, load
-from .runs import Run, lock_of
+from .runs import Run
 from .store import Store
 
 

@@ -5,32 +5,25 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import platform
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel
 
-from .components import Component
 from .errors import Problem, RecipeError, did_you_mean
 from .graph import Stage
-from .recipe.environment import Secrets, escaped, replaced
-from .recipe.spans import Path as TomlPath
+from .lock import lock_of
 from .store import STORE, Store, files_in, in_place_of, read_json, read_note, write_json
 
 if TYPE_CHECKING:
-    from .recipe.model import Recipe, Used
+    from .recipe.model import Recipe
 
 BEGINNING = ".new-"  # before the name of a run's folder until that is whole
 _OUTCOME = "outcome.json"
-_LIBRARIES = ("torch", "transformers", "datasets", "accelerate", "pyarrow", "tokenizers", "safetensors", "numpy")
 
 
 @dataclass(frozen=True)
@@ -184,71 +177,6 @@ class Runs:
             shutil.rmtree(beside, ignore_errors=True)
             raise
         return Run(folder)
-
-
-def lock_of(recipe: Recipe, stages: list[Stage]) -> dict[str, Any]:
-    used = {u.offer.plugin.name: u.offer.plugin.version for u in recipe.uses()}
-    return {
-        "recipe": recipe.name,
-        "path": str(recipe.path),
-        "settings": list(recipe.settings),
-        "started": time.time(),
-        "seed": recipe.seed,
-        "stages": [locked(stage, recipe.secrets) for stage in stages],
-        "plugins": dict(sorted(used.items())),
-        "libraries": {name: version for name in _LIBRARIES if (version := _version(name))},
-        "python": platform.python_version(),
-        "machine": {"system": platform.platform(), "processors": os.cpu_count()},
-    }
-
-
-def locked(stage: Stage, secrets: Secrets) -> dict[str, Any]:
-    """A stage as the lock keeps it: what it was told, what it was made from, what it did to columns.
-
-    Values from the environment are in it as the recipe has them: `${NAME}`.
-    """
-    entry: dict[str, Any] = {
-        "name": stage.name,
-        "kind": stage.kind,
-        "use": stage.use,
-        "key": stage.key,
-        "inputs": [inner.name for inner in stage.inputs],
-        "parts": stage.parts,
-        "files": secrets.redact(_files(stage)),
-        "options": _options(stage.component, stage.used, secrets),
-    }
-    if stage.used:
-        entry |= {"package": stage.used.offer.plugin.name} | stage.used.after.as_json()
-    if stage.kind == "train":
-        entry["techniques"] = [
-            {"use": used.use, "options": _options(used.component, used, secrets)} for used in stage.techniques
-        ]
-    return entry
-
-
-def _files(stage: Stage) -> list[str]:
-    return list(map(str, stage.component.files())) if isinstance(stage.component, Component) else []
-
-
-def _options(component: BaseModel, used: Used | None, secrets: Secrets) -> Any:
-    """The options of a component in a recipe's words, `${NAME}` for values from the environment among them."""
-
-    def as_written(path: TomlPath, value: Any) -> Any:
-        assert used
-        text = used.written[path]
-        value_of_text = secrets.expand(text)
-        # a path stands in the lock as it was found from the recipe's folder
-        return value.replace(value_of_text, text) if value_of_text and value_of_text in str(value) else text
-
-    options = escaped(component.model_dump(mode="json", by_alias=True))
-    return secrets.redact(replaced(options, used.written if used else (), as_written))
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def link(source: Path, target: Path) -> None:

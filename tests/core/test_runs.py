@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import ladle
 from ladle.errors import RecipeError
 from ladle.graph import stages_of
 from ladle.recipe import load
@@ -19,7 +20,7 @@ def test_a_run_keeps_the_recipe_as_read_and_what_exactly_ran(work):
     assert (run.folder / "recipe.toml").read_bytes() == text.encode()
     lock = run.lock
     assert (lock["recipe"], lock["path"], lock["seed"]) == ("recipe", "recipe.toml", 3)
-    assert lock["plugins"] == {"ladle-toys": "1.0"}
+    assert lock["plugins"] == {"ladle": ladle.__version__, "ladle-toys": "1.0"}
     assert lock["libraries"]["pyarrow"]
     source, split = lock["stages"]
     parts = source.pop("parts")

@@ -45,9 +45,9 @@ def main(folder: Path, batch_size: int, accumulate: int) -> None:
     loop.train()
     if os.environ.get("RANK", "0") == "0":
         print("norms", setting.notes["gradient norms"], flush=True)
-    if torch.distributed.is_initialized():  # gloo may abort where its threads outlive the process
+    if torch.distributed.is_initialized():
         torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
+        os._exit(0)  # gloo may abort where its threads outlive the interpreter
 
 
 if __name__ == "__main__":
