@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
+from ..drafts.draft import draft, fitting, settled
+from ..drafts.look import Look, look_into
 from ..errors import Problem, RecipeError
 from ..recipe import load
-from ..recipe.draft import draft, fitting, settled
-from ..recipe.look import Look, look_into
 from ..registry import Offer, Registry, installed
 from ..schema import spellings
 

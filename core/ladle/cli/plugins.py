@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from ..drafts.example import example
 from ..errors import Problem, RecipeError, did_you_mean
-from ..recipe.example import example
 from ..registry import CALLED, Offer, PluginError, installed
 from ..schema import option_schema, spellings
 from .options import as_json, echo_json

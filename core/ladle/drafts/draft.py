@@ -11,11 +11,11 @@ from ..columns import Reads
 from ..components import Component, DataSource
 from ..errors import Problem, RecipeError
 from ..options import DataReference, ModelChoice, marked
+from ..recipe.model import Split
 from ..registry import Offer, PluginError, Registry, UnknownUseError
 from ..schema import option_schema, spellings
 from .example import example, header, option, prose
 from .look import LONG, Look, file_option, file_sources
-from .model import Split
 
 _MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 _TARGETS = ("label", "target", "class", "category", "outcome", "y")  # what a target is called most often

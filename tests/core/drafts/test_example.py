@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from ladle.components import Cleaner
+from ladle.drafts.example import example, header, option, prose, toml
 from ladle.options import DataName, ModelChoice, Usual
-from ladle.recipe.example import example, header, option, prose, toml
 from ladle.registry import PluginError, installed
 
 OURS = [offer for offer in installed().offers if offer.plugin.name.startswith("ladle")]
