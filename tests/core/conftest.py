@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -189,6 +190,8 @@ def ladle(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["ladle", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
             main()
+        gc.unfreeze()  # this process goes on
+        gc.enable()
         return Answer(caught.value.code or 0, *capsys.readouterr())
 
     return call
