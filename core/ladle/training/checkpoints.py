@@ -10,7 +10,7 @@ from typing import Any
 import transformers
 
 from ..interrupts import Patience
-from ..store import read_json, write_json
+from ..store import read_json, read_note, write_json
 from .setting import Setting
 
 _SHARE = 0.03  # of the time: at most so much is lost to a kill, or spent on checkpoints where that would be less
@@ -68,9 +68,8 @@ def last_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint that a training left in `folder`; broken ones are removed."""
     found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
     while found:
-        try:  # what a Trainer writes last
-            state = read_json(found[-1] / _STATE)
-        except (OSError, ValueError):
+        state = read_note(found[-1] / _STATE)  # what a Trainer writes last
+        if state is None:
             shutil.rmtree(found.pop())
             continue
         if best := state["best_model_checkpoint"]:  # the folder may have been moved

@@ -27,10 +27,6 @@ class LossGuard:
         self._mean = 0.0
         self._step = 0.0
 
-    def begin(self, first: float | None) -> None:
-        """Take it that the training began with this loss, if it went on from a checkpoint."""
-        self._first, self._mean = first, first or 0.0
-
     def fault(self, share: float, ends_step: bool) -> str:
         """What is wrong with the loss after a batch that had this `share` in its step's; empty if nothing is."""
         if not math.isfinite(share):
