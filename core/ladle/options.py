@@ -10,10 +10,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     PrivateAttr,
     ValidationInfo,
-    WithJsonSchema,
     model_validator,
 )
 
@@ -77,13 +75,10 @@ def _output_path(value: Any, info: ValidationInfo) -> Any:
     return resolve(value, info).absolute() if isinstance(value, str) else value
 
 
-_as_text = PlainSerializer(str, return_type=str)
-_is_path = WithJsonSchema({"type": "string", "format": "path"})
-
-InputPath = Annotated[Path, BeforeValidator(_input_path), _as_text, _is_path, Input()]
+InputPath = Annotated[Path, BeforeValidator(_input_path), Input()]
 """A file or folder that must exist; its content decides whether a stage has to run again."""
 
-OutputPath = Annotated[Path, BeforeValidator(_output_path), _as_text, _is_path]
+OutputPath = Annotated[Path, BeforeValidator(_output_path)]
 """Where a file is to be written."""
 
 DataName = Annotated[str, DataReference()]

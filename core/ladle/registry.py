@@ -46,13 +46,30 @@ CALLED = {
 _TABLES = {"trainer": "[[train]]", "technique": "[[train.technique]]", "source": "[data.NAME.source]"}
 
 
-class Plugin:
-    """An installed package that offers components, or the error that keeps it from doing so."""
+class About(NamedTuple):
+    """What a plugin is called, where no package tells it."""
 
-    def __init__(self, name: str, version: str) -> None:
-        self.name = name
-        self.version = version
+    name: str
+    version: str
+
+
+class Plugin:
+    """An installed package that offers components, or the error that keeps it from doing so.
+
+    `about` has its `name` and `version`, which are looked up when asked for: a package's metadata is long.
+    """
+
+    def __init__(self, about: About | metadata.Distribution) -> None:
+        self._about = about
         self.error: str | None = None
+
+    @functools.cached_property
+    def name(self) -> str:
+        return self._about.name
+
+    @functools.cached_property
+    def version(self) -> str:
+        return self._about.version
 
 
 class Offer(NamedTuple):
@@ -65,16 +82,24 @@ class Offer(NamedTuple):
 
     def load(self) -> type[Component]:
         """The component's class. Raises PluginError if it cannot be imported, or is something else."""
-        title = f"`{self.use}` of {self.plugin.name}"
         try:
             loaded = load_target(self.target)
         except Exception as error:
-            raise PluginError(f"{title} cannot be imported: {_describe(error)}") from error
+            raise PluginError(f"{self._title} cannot be imported: {_describe(error)}") from error
         from .components import Component
 
         if not (isinstance(loaded, type) and issubclass(loaded, Component) and loaded.kind == self.kind):
-            raise PluginError(f"{title} is offered as a {CALLED[self.kind]}, and is none: {loaded!r}")
+            raise PluginError(f"{self._title} is offered as a {CALLED[self.kind]}, and is none: {loaded!r}")
         return loaded
+
+    def is_meant_by(self, use: str) -> bool:
+        """Whether a recipe's `use = "name"` or `use = "package:name"` can mean this one."""
+        package, _, name = use.rpartition(":")
+        return name == self.use and (not package or package == self.plugin.name)
+
+    @property
+    def _title(self) -> str:
+        return f"`{self.use}` of {self.plugin.name}"
 
 
 class PluginError(Exception):
@@ -103,8 +128,7 @@ class Registry:
     def find(self, kind: str, use: str) -> Offer:
         """The offer that `use = "name"` or `use = "package:name"` means. Raises UnknownUseError."""
         package, _, name = use.rpartition(":")
-        offers = self.of_kind(kind)
-        found = [o for o in offers if o.use == name and package in ("", o.plugin.name)]
+        found = [offer for offer in self.of_kind(kind) if offer.is_meant_by(use)]
         if len(found) == 1:
             return found[0]
         if found:
@@ -112,18 +136,19 @@ class Registry:
             raise UnknownUseError(f"{len(found)} plugins offer a {CALLED[kind]} `{name}`", f"write {spellings}")
         plugins = [plugin.name for plugin in self.plugins]
         is_here = package in ("", *plugins)
-        help = self._remedy(kind, package, name) if is_here else _remedy_of_package(package, name, plugins)
+        help = self._remedy(kind, use) if is_here else _remedy_of_package(package, name, plugins)
         if broken := [plugin.name for plugin in self.plugins if plugin.error]:
             help += f" (broken plugins, which may offer it: {', '.join(broken)}; see `ladle plugins`)"
         raise UnknownUseError(f"unknown {CALLED[kind]} `{use}`", help)
 
-    def _remedy(self, kind: str, package: str, name: str) -> str:
-        """What to do about a name that no plugin, or not the `package`, offers."""
+    def _remedy(self, kind: str, use: str) -> str:
+        """What to do about a name that no plugin, or not the package before its colon, offers."""
+        name = use.rpartition(":")[2]
         here = {offer.use: offer.plugin.name for offer in self.of_kind(kind)}
         known = catalogue().get(kind, {})
         if name in here:
             return f'{here[name]} offers it: write use = "{here[name]}:{name}"'
-        if elsewhere := sorted({o.kind for o in self.offers if o.use == name and package in ("", o.plugin.name)}):
+        if elsewhere := sorted({offer.kind for offer in self.offers if offer.is_meant_by(use)}):
             return f"`{name}` is {' and '.join(map(_home, elsewhere))}"
         if name in known:
             return f"the package {known[name]} offers it: pip install {known[name]}"
@@ -140,8 +165,8 @@ def installed() -> Registry:
     registry = Registry()
     manager = pluggy.PluginManager("ladle")
     manager.add_hookspecs(hookspecs)
-    for name, version, load in _found():
-        plugin = Plugin(name, version)
+    for about, load in _found():
+        plugin = Plugin(about)
         registry.plugins.append(plugin)
         try:
             module = load()
@@ -174,16 +199,12 @@ def _remedy_of_package(package: str, name: str, installed: Iterable[str]) -> str
     return f"did you mean `{own[near]}:{name}`?"
 
 
-def _found() -> Iterator[tuple[str, str, Any]]:
+def _found() -> Iterator[tuple[About | metadata.Distribution, Any]]:
     from . import __version__
 
-    yield "ladle", __version__, lambda: import_module("ladle.builtin")
-    found = []
-    for point in metadata.entry_points(group="ladle"):
-        about = point.dist.metadata if point.dist else {"Name": point.name, "Version": "?"}
-        found.append((about["Name"], about["Version"], point))
-    for name, version, point in sorted(found):
-        yield name, version, point.load
+    yield About("ladle", __version__), lambda: import_module("ladle.builtin")
+    for point in sorted(metadata.entry_points(group="ladle"), key=lambda point: (point.name, point.value)):
+        yield point.dist or About(point.name, "?"), point.load
 
 
 def _collect(registry: Registry, manager: pluggy.PluginManager, plugin: Plugin, module: types.ModuleType) -> None:

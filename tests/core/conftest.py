@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ladle.cli import main
+from ladle.cli.verbs import call as command_line
 from ladle.errors import RecipeError
 from ladle.recipe import load
 from ladle.registry import Registry, installed
@@ -189,9 +188,7 @@ def ladle(monkeypatch, capsys):
     def call(*arguments: str) -> Answer:
         monkeypatch.setattr(sys, "argv", ["ladle", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
-            main()
-        gc.unfreeze()  # this process goes on
-        gc.enable()
+            command_line()
         return Answer(caught.value.code or 0, *capsys.readouterr())
 
     return call

@@ -16,7 +16,7 @@ import tomli
 from ladle.errors import RecipeError
 from ladle.recipe import load
 from ladle.recipe.load import TOP_KEYS
-from ladle.registry import Offer, Plugin, Registry, installed
+from ladle.registry import About, Offer, Plugin, Registry, installed
 from ladle.schema import recipe_schema
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
@@ -274,7 +274,7 @@ def test_a_kind_without_components_takes_none():
 def test_a_class_offered_by_two_names_is_both():
     shout = next(offer for offer in installed().offers if offer.use == "shout").load()
     lines = next(offer for offer in installed().offers if offer.use == "lines")
-    plugin = Plugin("p", "1")
+    plugin = Plugin(About("p", "1"))
     registry = Registry([plugin], [lines, *(Offer(use, "clean", plugin, shout) for use in ("loud", "louder"))])
     schema = recipe_schema(registry)
     assert mistakes(schema, whole('[[data.r.clean]]\nuse = "loud"\n[[data.r.clean]]\nuse = "p:louder"')) == []

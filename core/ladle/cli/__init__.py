@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 
 
 def main() -> None:
@@ -12,5 +14,17 @@ def main() -> None:
 
     try:
         call()
-    finally:
-        gc.freeze()  # what is left goes with the process: to look through it first is a tenth of `ladle check`
+    except SystemExit as end:
+        if gc.isenabled():
+            raise
+        _end_at_once(end.code)
+
+
+def _end_at_once(code: object) -> None:
+    """End the process without taking it apart first, which is a twentieth of the time that `ladle check` takes."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:  # nobody reads any more
+        os._exit(1)
+    os._exit(code if isinstance(code, int) else 0)

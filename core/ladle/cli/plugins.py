@@ -56,11 +56,10 @@ def _component(offer: Offer) -> dict[str, Any]:
 @as_json
 def show(component: str, as_json: bool) -> None:
     """Show what COMPONENT does, its options, and an example to paste into a recipe."""
-    package, _, name = component.rpartition(":")
     offers = installed().offers
-    found = [_described(o) for o in offers if o.use == name and package in ("", o.plugin.name)]
+    found = [_described(offer) for offer in offers if offer.is_meant_by(component)]
     if not found:
-        help = did_you_mean(name, [offer.use for offer in offers], "there are")
+        help = did_you_mean(component.rpartition(":")[2], [offer.use for offer in offers], "there are")
         raise RecipeError(Problem("unknown-use", f"no plugin offers `{component}`", help))
     if as_json:
         echo_json(found)

@@ -13,7 +13,7 @@ from pydantic import ValidationError, create_model
 from ..columns import Columns
 from ..components import Component, DataSource
 from ..errors import Problem, RecipeError, nearest
-from ..registry import CALLED, Offer, Plugin, PluginError, Registry, UnknownUseError, installed
+from ..registry import CALLED, About, Offer, Plugin, PluginError, Registry, UnknownUseError, installed
 from .check import check
 from .environment import VariableError
 from .model import STEPS, DataSet, Recipe, Split, TrainStage, Used
@@ -213,7 +213,7 @@ class _Reader:
         try:
             offer, component = self._component(kind, table, at)
         except _FaultError:
-            offer, component = Offer("", kind, Plugin("", ""), Faulty), Faulty()
+            offer, component = Offer("", kind, Plugin(About("", "")), Faulty), Faulty()
         written = {path[len(at) :]: text for path, text in self.written.items() if path[: len(at)] == at}
         return Used(str(table.get("use")), offer, component, at, written)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -75,18 +74,20 @@ class Split(BaseModel):
         return ["train", *(name for name in ("validation", "test") if getattr(self, name))]
 
 
-@dataclass
 class Used:
     """One component in its place in the recipe."""
 
-    use: str
-    offer: Offer
-    component: Component
-    at: TomlPath
-    written: dict[TomlPath, str] = field(default_factory=dict)
-    """Texts of its table that came from the environment, as the recipe has them, by their places in the table."""
-    after: Columns = field(default_factory=lambda: Columns({}, known=False))
-    """The columns after it, with the log of what it read and wrote."""
+    def __init__(
+        self, use: str, offer: Offer, component: Component, at: TomlPath, written: dict[TomlPath, str] | None = None
+    ) -> None:
+        self.use = use
+        self.offer = offer
+        self.component = component
+        self.at = at
+        self.written = written or {}
+        """Texts of its table that came from the environment, as the recipe has them, by their places in the table."""
+        self.after = Columns({}, known=False)
+        """The columns after it, with the log of what it read and wrote."""
 
 
 class DataSet(NamedTuple):
@@ -126,24 +127,26 @@ class TrainStage(NamedTuple):
         return self.trainer.component.data
 
 
-@dataclass
 class Recipe:
     """A whole recipe, checked."""
 
-    path: Path
-    text: str
-    problems: Problems
-    """Where everything stands in the text, for errors that the run shows."""
-    name: str = ""
-    seed: int = 0
-    settings: tuple[str, ...] = ()
-    """Values of the command line that took the place of the recipe's own."""
-    is_offline: bool = False
-    """Whether sources were left alone when it was checked."""
-    data: dict[str, DataSet] = field(default_factory=dict)
-    train: list[TrainStage] = field(default_factory=list)
-    faulty: set[str] = field(default_factory=set)
-    """The names of train stages whose own tables have mistakes: they are not in `train`."""
+    def __init__(
+        self, path: Path, text: str, problems: Problems, settings: tuple[str, ...] = (), is_offline: bool = False
+    ) -> None:
+        self.path = path
+        self.text = text
+        self.problems = problems
+        """Where everything stands in the text, for errors that the run shows."""
+        self.settings = settings
+        """Values of the command line that took the place of the recipe's own."""
+        self.is_offline = is_offline
+        """Whether sources were left alone when it was checked."""
+        self.name = ""
+        self.seed = 0
+        self.data: dict[str, DataSet] = {}
+        self.train: list[TrainStage] = []
+        self.faulty: set[str] = set()
+        """The names of train stages whose own tables have mistakes: they are not in `train`."""
 
     @property
     def secrets(self) -> Secrets:

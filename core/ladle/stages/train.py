@@ -143,7 +143,8 @@ def _fit(work: Work, plan: Plan, rows: Dataset) -> dict[str, Any]:
     if trainer.early_stopping:
         callbacks.append(transformers.EarlyStoppingCallback(trainer.early_stopping))
     loop = watch.loop = _loop(work, plan, rows, held_out or None, callbacks)
-    checkpoint = last_checkpoint(work.folder.absolute() / CHECKPOINTS)
+    folder = work.folder.absolute() / CHECKPOINTS
+    checkpoint = last_checkpoint(folder)
     started = time.monotonic()
     try:
         if checkpoint and was_last(checkpoint):
@@ -152,6 +153,7 @@ def _fit(work: Work, plan: Plan, rows: Dataset) -> dict[str, Any]:
             with patience.waiting():
                 loop.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except Exception as error:
+        last_checkpoint(folder)  # a full disk may have left a half-written one
         if is_out_of_memory(error):
             doing = f"in step {loop.state.global_step + 1} of {loop.state.max_steps}, with {shapes(loop.batch)}"
             raise OutOfMemoryError(doing) from error

@@ -16,7 +16,7 @@ from pydantic import PrivateAttr
 
 from ladle import DataSource, OptionError, Technique, Trainer
 from ladle.recipe import load
-from ladle.registry import Offer, Plugin, Registry
+from ladle.registry import About, Offer, Plugin, Registry
 from ladle.runner import run
 from ladle.runs import Run, Runs
 from ladle.training import Measured, Term, forward
@@ -326,7 +326,7 @@ class TwoGradients(Technique):
 
 @pytest.fixture
 def registry() -> Registry:
-    plugin = Plugin("ladle", "0")  # a name that is installed
+    plugin = Plugin(About("ladle", "0"))  # a name that is installed
     offers = {
         "source": {"rows": GivenRows},
         "trainer": {"tiny-bert": TinyBert, "left-to-the-class": LeftToTheClass},

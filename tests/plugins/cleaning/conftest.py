@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from ladle import Cleaned, Columns, DataSource, InputPath, OptionError, Reject, Rows, origins
 from ladle.recipe import load
-from ladle.registry import Offer, Plugin, Registry, installed
+from ladle.registry import About, Offer, Plugin, Registry, installed
 from ladle.rows import ORIGIN_TYPE, SYSTEM, arrow_type, column_type
 from ladle.runner import run
 from ladle.runs import Run, Runs
@@ -160,7 +160,7 @@ def run_recipe(tmp_path):
         recipe.write_text('[data.reviews.source]\nuse = "lines"\npath = "reviews.jsonl"\n' + tables, encoding="utf-8")
         plugins = [plugin for plugin in installed().plugins if plugin.name in ("ladle", "ladle-cleaning")]
         offers = [offer for offer in installed().offers if offer.plugin in plugins]
-        registry = Registry(plugins, [*offers, Offer("lines", "source", Plugin("ladle", "1"), Lines)])
+        registry = Registry(plugins, [*offers, Offer("lines", "source", Plugin(About("ladle", "1")), Lines)])
         runs = Runs(tmp_path / "runs")
         return Done(run(load(recipe, registry)[0], runs), runs)
 

@@ -12,7 +12,7 @@ import pytest
 from ladle import DataSource, InputPath
 from ladle.prediction import Predictor
 from ladle.recipe import load
-from ladle.registry import Offer, Plugin, Registry, installed
+from ladle.registry import About, Offer, Plugin, Registry, installed
 from ladle.runner import run
 from ladle.runs import Run, Runs
 
@@ -94,7 +94,7 @@ def train(tmp_path: Path) -> Callable[..., Trained]:
             f'[data.rows.split]\ncolumn = "split"\n{data}\n{stages}\n'
         )
         real = installed()
-        source = Offer("json-rows", "source", Plugin("ladle", "1"), JsonRows)
+        source = Offer("json-rows", "source", Plugin(About("ladle", "1")), JsonRows)
         loaded, _ = load(recipe, Registry(real.plugins, [*real.offers, source]))
         root = Runs(tmp_path / runs)
         return Trained(run(loaded, root), root)

@@ -13,7 +13,7 @@ from ladle import DataSource, InputPath, Technique
 from ladle.prediction import Predictor
 from ladle.recipe import load
 from ladle.recipe.model import Recipe
-from ladle.registry import Offer, Plugin, Registry, installed
+from ladle.registry import About, Offer, Plugin, Registry, installed
 from ladle.runner import run
 from ladle.runs import Run, Runs
 
@@ -124,7 +124,7 @@ def read(tmp_path: Path) -> Callable[[str], Recipe]:
         recipe.write_text(
             '[data.rows.source]\nuse = "json-rows"\npath = "rows.json"\n[data.rows.split]\ncolumn = "split"\n' + stages
         )
-        real, here = installed(), Plugin("ladle", "1")
+        real, here = installed(), Plugin(About("ladle", "1"))
         offers = [
             Offer("json-rows", "source", here, JsonRows),
             Offer("watching", "technique", here, Watching),
