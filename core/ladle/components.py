@@ -283,7 +283,7 @@ class Technique(Training):
     kind = "technique"
 
     needs: ClassVar[frozenset[str]] = frozenset()
-    """What it cannot do without, of `items`, `embeddings`, `labels`, `layers`; a trainer `offers` them."""
+    """What it cannot do without, of what a trainer `offers`."""
     claims: ClassVar[frozenset[str]] = frozenset()
     """What only one technique of a stage may decide, such as `order`."""
 
@@ -322,6 +322,17 @@ class Technique(Training):
         """Optimiser groups: every trainable parameter in exactly one."""
         return inner(model)
 
+    def take_off(self, model: torch.nn.Module) -> None:
+        """Leave of the trained `model` what is the trainer's own: adapters are merged, for example.
+
+        Called once after the training, before anything is measured or saved; the last technique comes first. Hooks
+        that a loss needs are put on and taken off within the loss.
+        """
+
+    def measure(self, inner: Any, split: str) -> Measured:
+        """What the trained model is worth on the rows of a held-out split, in the end: never to choose by."""
+        return inner(split)
+
 
 class Trainer(Training):
     """Makes a model from a data set: names a `transformers.Trainer` class and answers seven questions for it.
@@ -336,7 +347,13 @@ class Trainer(Training):
     arguments_class: ClassVar[str] = DEFAULT_ARGUMENTS
     """Where the class is of the arguments that `trainer_class` takes."""
     offers: ClassVar[frozenset[str]] = frozenset()
-    """What techniques may build on, of `items`, `embeddings`, `labels`, `layers`."""
+    """What techniques may build on:
+
+    `items` (a loss term holds one value per item, not one per batch), `labels` (each row has a class, [rows] under
+    `labels`), `embeddings` (the model embeds `input_ids` by its `get_input_embeddings()`), `tokens` (rows have
+    `input_ids`, which may be changed), `texts` (these come from the text in `column`, by `encode`), `layers` (the lower
+    layers can be found, and fixed).
+    """
 
     data: DataName = Field(description="The data set to train on.")
     start: ModelChoice | None = Field(default=None, alias="model", description="Where the model starts.")
@@ -419,6 +436,10 @@ class Trainer(Training):
         """Rows into tensors, and under `counts` the numbers that loss terms are averaged over."""
         raise NotImplementedError
 
+    def encode(self, texts: list[str]) -> list[list[int]]:
+        """The `input_ids` that rows with these texts would have: for techniques that change texts."""
+        raise NotImplementedError
+
     def loss(self, model: torch.nn.Module, batch: dict[str, Any]) -> Terms:
         """The loss of one batch in named terms, one value per item (the Trainer class gives one term per batch)."""
         raise NotImplementedError
@@ -434,7 +455,11 @@ class Trainer(Training):
     # Measuring and using the model
 
     def outputs(self, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
-        """What the model says of each row of a batch: tensors whose first dimension is the rows."""
+        """What the model says of each row of a batch: tensors whose first dimension is the rows.
+
+        Further dimensions may differ between batches: at their ends, rows are padded with NaN, or with -100 where
+        these are whole numbers.
+        """
         raise NotImplementedError
 
     def measure(self, outputs: dict[str, Any], dataset: Dataset) -> Measured:

@@ -73,6 +73,7 @@ def _train(work: Work, trainer: Trainer) -> Outcome:
         "parameters": sum(p.numel() for p in setting.model.parameters()),
         "trainable_parameters": sum(p.numel() for p in setting.model.parameters() if p.requires_grad),
     }
+    plan.take_off(setting.model)
     if (work.folder / BATCH).is_file():
         setting.notes["batches made smaller"] = f"{trainer.batch_size} rows, {trainer.accumulate} to a step"
     _measure(work, plan, rows, training)
@@ -183,13 +184,17 @@ def _loop(work: Work, plan: Plan, rows: Dataset, held_out: Dataset | None, callb
 def _measure(work: Work, plan: Plan, rows: Dataset, training: dict[str, Any]) -> None:
     """Write the metrics of every split that was held out, and the tables and mistakes that a report shows."""
     trainer = plan.trainer
+
+    def measure(split: str) -> Measured:
+        held_out = trainer.dataset(split)
+        if trainer.answers("measure"):
+            return evaluate(trainer, trainer.setting.model, held_out)
+        return Measured(_loop(work, plan, rows, held_out, []).own_metrics(held_out))
+
     found: dict[str, Measured] = {}
     for split in ("validation", "test"):
-        if trainer.setting.splits.get(split) and len(held_out := trainer.dataset(split)):
-            if trainer.answers("measure"):
-                found[split] = evaluate(trainer, trainer.setting.model, held_out)
-            else:
-                found[split] = Measured(_loop(work, plan, rows, held_out, []).own_metrics(held_out))
+        if trainer.setting.splits.get(split) and len(trainer.dataset(split)):
+            found[split] = plan.around("measure", measure)(split)
     metrics: dict[str, Any] = {split: measured.metrics for split, measured in found.items()}
     if "test" in found and trainer.answers("baseline"):
         metrics["baseline"] = trainer.baseline(trainer.dataset("train"), trainer.dataset("test"))

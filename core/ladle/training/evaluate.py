@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from ..components import Trainer
 
+UNSAID = -100  # stands where a row has fewer values than others
+
 
 def evaluate(trainer: Trainer, model: torch.nn.Module, dataset: Dataset) -> Measured:
     """Measure a model on rows as the trainer, without its techniques, prepares them."""
@@ -32,11 +34,24 @@ def outputs(trainer: Trainer, model: torch.nn.Module, dataset: Dataset) -> dict[
             for rows in _batches(order, trainer.batch_size):
                 batch = _to(trainer.batch(dataset.__getitems__(rows.tolist())), next(model.parameters()).device)
                 for name, values in trainer.outputs(model, batch).items():
-                    found.setdefault(name, []).append(values.float().cpu().numpy())
+                    wide = values.float() if values.is_floating_point() else values
+                    found.setdefault(name, []).append(wide.cpu().numpy())
     finally:
         model.train(was_training)
     back = np.argsort(order)
-    return {name: np.concatenate(parts)[back] for name, parts in found.items()}
+    return {name: _joined(parts)[back] for name, parts in found.items()}
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """Arrays [rows, …] one after another, as large as the largest in every further dimension."""
+    largest = np.max([part.shape[1:] for part in parts], axis=0, initial=0).astype(int)
+    filler = np.nan if np.issubdtype(parts[0].dtype, np.floating) else UNSAID
+    joined = np.full((sum(map(len, parts)), *largest), filler, parts[0].dtype)
+    start = 0
+    for part in parts:
+        joined[(slice(start, start + len(part)), *map(slice, part.shape[1:]))] = part
+        start += len(part)
+    return joined
 
 
 def _order(dataset: Dataset) -> np.ndarray:

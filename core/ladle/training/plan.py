@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..components import Technique, Trainer
 from ..errors import TRAINER, OptionError
+
+if TYPE_CHECKING:
+    import torch
 
 Question = Literal["model", "dataset", "sampler", "batch", "loss", "step", "parameters"]
 
@@ -29,14 +32,23 @@ class Plan:
         answer = fallback
         if fallback is None or self.trainer.answers(question):
             answer = functools.partial(_signed, TRAINER, getattr(self.trainer, question))
+        assert answer is not None
+        return self.around(question, answer)
+
+    def around(self, question: Question | Literal["measure"], answer: Callable[..., Any]) -> Callable[..., Any]:
+        """An answer with the techniques' around it."""
         for number, technique in enumerate(self.techniques):
             if _wraps(technique, question):
                 answer = functools.partial(_signed, number, getattr(technique, question), answer)
-        assert answer is not None
         return answer
 
+    def take_off(self, model: torch.nn.Module) -> None:
+        """Let the techniques leave of a model what is the trainer's."""
+        for number, technique in reversed([*enumerate(self.techniques)]):
+            _signed(number, technique.take_off, model)
 
-def _wraps(technique: Technique, question: Question) -> bool:
+
+def _wraps(technique: Technique, question: Question | Literal["measure"]) -> bool:
     """Whether a technique has something to say to a question."""
     return getattr(type(technique), question) is not getattr(Technique, question)
 

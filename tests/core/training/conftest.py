@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.utils.parametrize
 import transformers
 from pydantic import PrivateAttr
 
@@ -118,10 +120,20 @@ class TinyBert(Trainer):
 
     def outputs(self, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         logits = forward(model, batch).logits
-        return {"first": logits[:, 0] if self.task == "tokens" else logits, "length": batch["attention_mask"].sum(1)}
+        return {
+            "first": logits[:, 0] if self.task == "tokens" else logits,
+            "length": batch["attention_mask"].sum(1),
+            "ids": batch["input_ids"],
+            "masks": batch["attention_mask"].float(),
+        }
 
     def measure(self, outputs: dict[str, Any], dataset: Any) -> Measured:
-        assert outputs["length"].tolist() == [len(tokens) for tokens in dataset["tokens"]]
+        lengths = [len(tokens) for tokens in dataset["tokens"]]
+        assert outputs["length"].tolist() == lengths
+        assert [row[:n] for row, n in zip(outputs["ids"].tolist(), lengths, strict=True)] == dataset["tokens"][:]
+        after = [set(row[n:]) for row, n in zip(outputs["ids"].tolist(), lengths, strict=True)]
+        assert set().union(*after) <= {0, -100}  # padded in the batch, and to the longest of all batches
+        assert np.nansum(outputs["masks"], axis=1).tolist() == lengths
         wanted = torch.tensor([labels[0] for labels in dataset["labels"]]).clamp(min=0)
         logits = torch.from_numpy(outputs["first"])
         loss = torch.nn.functional.cross_entropy(logits, wanted).item()
@@ -221,6 +233,37 @@ class Untouchable(Technique):
         assert model.training
         assert bool((batch["input_ids"] == 7).all())
         return {name: Term(term.values * 3, term.per) for name, term in inner(model, batch).items()}
+
+
+class Adapted(Technique):
+    """Trains a scale on the classifier alone, which becomes part of its weights; measures what is left of itself."""
+
+    fails: bool = False
+
+    def model(self, inner: Any) -> torch.nn.Module:
+        model = inner().requires_grad_(False)
+        torch.nn.utils.parametrize.register_parametrization(model.classifier, "weight", _Scale())
+        model.classifier.parametrizations.weight.original.requires_grad_(False)
+        return model
+
+    def take_off(self, model: torch.nn.Module) -> None:
+        if self.fails:
+            raise OptionError("it cannot be taken off", option="fails")
+        torch.nn.utils.parametrize.remove_parametrizations(model.classifier, "weight")
+
+    def measure(self, inner: Any, split: str) -> Measured:
+        measured = inner(split)
+        measured.metrics["parametrized"] = float(torch.nn.utils.parametrize.is_parametrized(self.setting.model))
+        return measured
+
+
+class _Scale(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        return weight * self.scale
 
 
 class Forgetful(Technique):
@@ -334,6 +377,7 @@ def registry() -> Registry:
             "consistency": Consistency,
             "fast-gradient": FastGradient,
             "untouchable": Untouchable,
+            "adapted": Adapted,
             "forgetful": Forgetful,
             "interrupted": Interrupted,
             "two-gradients": TwoGradients,

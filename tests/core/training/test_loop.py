@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import safetensors.torch
 import torch
 
 from ladle.errors import RecipeError, StageError
@@ -85,6 +86,25 @@ def test_techniques_are_seen_in_training_only(train, kept):
     losses = [[e["eval_loss"] for e in kept(run, "history.json") if "eval_loss" in e] for run in (plain, changed)]
     assert losses[0] == pytest.approx(losses[1])
     assert len(losses[0]) == 2
+
+
+def test_a_technique_is_taken_off_before_the_model_is_measured_and_saved(train):
+    run = train(technique("adapted"), held_out=True, batch_size=1, epochs=3, learning_rate=0.1)
+    metrics = run.outcome["metrics"]["model"]
+    assert (metrics["test"]["parametrized"], metrics["validation"]["parametrized"]) == (0.0, 0.0)
+    assert metrics["training"]["trainable_parameters"] == 1
+    saved = safetensors.torch.load_file(run.model("model") / "model.safetensors")
+    plain = safetensors.torch.load_file(train(held_out=True, epochs=0).model("model") / "model.safetensors")
+    assert set(saved) == set(plain)
+    scale = saved["classifier.weight"] / plain["classifier.weight"]
+    assert scale.std() < 1e-5
+    assert abs(scale.mean() - 1) > 0.01
+
+
+def test_what_goes_wrong_when_a_technique_is_taken_off_is_told_at_its_option(train):
+    with pytest.raises(StageError, match="it cannot be taken off") as error:
+        train(technique("adapted", fails=True))
+    assert error.value.problems[0].span.text.strip() == "fails = true"
 
 
 def test_a_parameter_without_gradient_stops_the_run(train):
