@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .columns import Changes, Columns, Makes, Reads
-    from .components import Cleaner, DataSource, FeatureExtractor, Labeler, Technique, Trainer, Writer
+    from .components import Cleaner, Component, DataSource, FeatureExtractor, Labeler, Technique, Trainer, Writer
     from .errors import OptionError
-    from .hookspecs import hookimpl
-    from .options import DataName, InputPath, ModelChoice, NotInKey, OutputPath, Usual
+    from .hookspecs import hookimpl, hookspec
+    from .options import DataName, InputPath, ModelChoice, NotInKey, OutputPath, Uses, Usual
     from .rejects import Cleaned, Reject
     from .rows import Rows, columns_of, origins, with_column
     from .sample import Sample
@@ -22,10 +22,19 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "columns": ["Changes", "Columns", "Makes", "Reads"],
-    "components": ["Cleaner", "DataSource", "FeatureExtractor", "Labeler", "Technique", "Trainer", "Writer"],
+    "components": [
+        "Cleaner",
+        "Component",
+        "DataSource",
+        "FeatureExtractor",
+        "Labeler",
+        "Technique",
+        "Trainer",
+        "Writer",
+    ],
     "errors": ["OptionError"],
-    "hookspecs": ["hookimpl"],
-    "options": ["DataName", "InputPath", "ModelChoice", "NotInKey", "OutputPath", "Usual"],
+    "hookspecs": ["hookimpl", "hookspec"],
+    "options": ["DataName", "InputPath", "ModelChoice", "NotInKey", "OutputPath", "Uses", "Usual"],
     "rejects": ["Cleaned", "Reject"],
     "rows": ["Rows", "columns_of", "origins", "with_column"],
     "sample": ["Sample"],

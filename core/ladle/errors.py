@@ -76,11 +76,18 @@ class StageError(LadleError):
 class OptionError(ValueError):
     """Raised by a component about its own options: `option` names the key at fault, `help` the remedy.
 
-    Where the option is a list of texts, `item` is the one of them that is wrong.
+    Where the option is a list of texts, `item` is the one of them that is wrong. An option within others is told by the
+    way to it: `("tasks", "names", "column")`.
     """
 
     def __init__(
-        self, message: str, *, option: str | None = None, item: str = "", help: str = "", code: str = "option"
+        self,
+        message: str,
+        *,
+        option: str | tuple[str | int, ...] | None = None,
+        item: str = "",
+        help: str = "",
+        code: str = "option",
     ) -> None:
         super().__init__(message)
         self.option = option
@@ -89,6 +96,13 @@ class OptionError(ValueError):
         self.code = code
         self.component: int | None = None
         """In a train stage, which of its techniques raised it, counted from 0; or TRAINER."""
+
+    @property
+    def path(self) -> tuple[str | int, ...]:
+        """The way to the option from the component's table; () if it names none."""
+        if self.option is None:
+            return ()
+        return (self.option,) if isinstance(self.option, str) else self.option
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import metadata, util
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from .components import Component, Trainer
-from .options import Input, NotInKey, marked
+from .options import Input, NotInKey, Uses, marked
 from .recipe.check import in_order
 from .recipe.environment import replaced
 from .recipe.model import DataSet, Recipe, Split, TrainStage, Used
@@ -46,12 +47,18 @@ class Stage:
     @property
     def versions(self) -> list[str]:
         """The versions of the plugins at work in a train stage."""
-        return [part["version"] for part in (self.parts["component"], *self.parts["techniques"])]
+        return [version for part in (self.parts["component"], *self.parts["techniques"]) for version in _versions(part)]
 
     @property
     def title(self) -> str:
         """The stage as a person reads it: its name and what it uses."""
         return f"{self.name} ({self.use})" if self.use != self.name else self.name
+
+
+def _versions(part: dict[str, Any]) -> Iterator[str]:
+    yield part["version"]
+    for *_, inner in part.get("inner", ()):
+        yield from _versions(inner)
 
 
 def stages_of(recipe: Recipe, store: Store) -> list[Stage]:
@@ -93,8 +100,8 @@ def _data_stages(data_set: DataSet, ends: dict[str, list[Stage]]) -> list[Stage]
 def _train_stage(stage: TrainStage, recipe: Recipe, ends: dict[str, list[Stage]], trained: dict[str, Stage]) -> Stage:
     trainer = stage.trainer.component
     assert isinstance(trainer, Trainer)
-    components = [trainer, *(used.component for used in stage.techniques)]
-    data_sets = {name: ends[name] for c in components for _, name in c.data_names()}
+    components = [used.component for used in stage.uses]
+    data_sets = {name: ends[name] for name in (*stage.data, *(n for c in components for _, n in c.data_names()))}
     inputs = [end for stages in data_sets.values() for end in stages]
     inputs += [trained[choice.stage] for c in components for _, choice in c.model_choices() if choice.stage]
     return Stage(stage.name, "train", stage.trainer.use, trainer, inputs, stage.trainer, stage.techniques, data_sets)
@@ -130,8 +137,12 @@ def component_key(used: Used | None, component: BaseModel, store: Store) -> dict
                 hub = [start["pretrained"], start["revision"]]
                 key["model"] = store.hash_files(model_files(folder)) if folder else hub
     if used:
-        key["use"] = f"{used.offer.plugin.name}:{used.use.rpartition(':')[2]}"
+        key["use"] = used.name
         key["version"] = _version(used.offer)
+        if used.inner:
+            key["inner"] = [
+                [*inner.at[len(used.at) :], component_key(inner, inner.component, store)] for inner in used.inner
+            ]
     return key
 
 
@@ -141,7 +152,8 @@ def _digest_of_secret(path: TomlPath, value: Any) -> str:
 
 
 def _not_in_key(component: BaseModel) -> set[str]:
-    return {name for name, field in type(component).model_fields.items() if marked(field.metadata, NotInKey, Input)}
+    fields = type(component).model_fields.items()
+    return {name for name, field in fields if marked(field.metadata, NotInKey, Input, Uses)}
 
 
 def model_files(folder: Path) -> list[Path]:

@@ -57,5 +57,14 @@ def ladle_techniques() -> Mapping[str, type[Technique] | str]:
 
 
 @hookspec
+def ladle_kinds() -> Mapping[str, str]:
+    """Kinds of components that this plugin adds, with the places of their hook specs ("package.hooks:ladle_rewards").
+
+    An option takes components of a kind by the marker `Uses`. A plugin that offers some of a kind that may be unknown
+    marks its hook as optional.
+    """
+
+
+@hookspec
 def ladle_commands() -> Mapping[str, click.Command | str]:
     """The plugin's own verbs of the `ladle` command."""

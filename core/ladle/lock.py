@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from . import __version__
 from .components import Component
 from .graph import Stage
+from .options import Uses, marked
 from .recipe.environment import Secrets, escaped, replaced
 from .recipe.spans import Path as TomlPath
 
@@ -77,8 +78,30 @@ def _options(component: BaseModel, used: Used | None, secrets: Secrets) -> Any:
         # a path stands in the lock as it was found from the recipe's folder
         return value.replace(value_of_text, text) if value_of_text and value_of_text in str(value) else text
 
-    options = escaped(component.model_dump(mode="json", by_alias=True))
+    options = escaped(_dumped(component, used))
     return secrets.redact(replaced(options, used.written if used else (), as_written))
+
+
+def _dumped(component: BaseModel, used: Used | None) -> dict[str, Any]:
+    """All options, with the tables of components within them: each has its `use`, with its package's name."""
+    held = {name for name, field in type(component).model_fields.items() if marked(field.metadata, Uses)}
+    options: dict[str, Any] = component.model_dump(mode="json", by_alias=True, exclude=held)
+    if used:
+        options = {key: value for key, value in options.items() if key not in used.given}
+        for inner in used.inner:
+            _put(options, inner.at[len(used.at) :], {"use": inner.name, **_dumped(inner.component, inner)})
+    return options
+
+
+def _put(options: Any, place: TomlPath, value: Any) -> None:
+    """Set a value at a place in tables and lists, which come into being where they are not there."""
+    key, *rest = place
+    if not rest:
+        options.append(value) if isinstance(options, list) else options.update({key: value})
+        return
+    if key not in options:
+        options[key] = [] if isinstance(rest[0], int) else {}
+    _put(options[key], tuple(rest), value)
 
 
 def _version(package: str) -> str | None:

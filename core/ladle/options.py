@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     BaseModel,
@@ -32,6 +32,24 @@ class Input:
 
 class DataReference:
     """Marks an option that names a data set of the recipe."""
+
+
+class Uses(NamedTuple):
+    """Marks an option whose value is components of a `kind`: tables of the recipe, each with its own `use`.
+
+    `form` says whether it is one table (or the name alone, as `difficulty = "length"`), a list of tables, or a table
+    of them by names; `default` is what a recipe is taken to say that says nothing. Options of the outer table that are
+    in `given` are every inner one's too, where it says nothing else.
+    """
+
+    kind: str
+    form: Literal["one", "list", "names"] = "one"
+    default: Any = None
+    given: tuple[str, ...] = ()
+
+    def __get_pydantic_json_schema__(self, _schema: Any, _handler: Any) -> dict[str, Any]:
+        uses = {"kind": self.kind, "form": self.form, "given": list(self.given)}
+        return {"uses": uses if self.default is None else uses | {"default": self.default}}
 
 
 class Usual(NamedTuple):

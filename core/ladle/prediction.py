@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from .components import Component, RowWork, Trainer
 from .errors import OptionError, Problem, RecipeError, StageError, did_you_mean
 from .events import Events
+from .options import Uses, marked
 from .recipe.environment import Secrets, VariableError, escaped, expand_all
 from .registry import PluginError, UnknownUseError, installed
 from .runs import Run
@@ -49,8 +50,7 @@ class Predictor:
         kind = "trainer" if locked["kind"] == "train" else locked["kind"]
         use = f"{locked['package']}:{locked['use'].rpartition(':')[2]}"
         try:
-            options = expand_all(options, self.secrets)
-            return installed().find(kind, use).load().model_validate_json(json.dumps(options))
+            return _made(kind, expand_all(options, self.secrets) | {"use": use}, {})
         except VariableError as error:
             raise RecipeError(Problem("environment", str(error), error.help)) from None
         except (UnknownUseError, PluginError) as error:
@@ -166,6 +166,23 @@ class Predictor:
         dataset = trainer.dataset(PREDICT)
         said = trainer.present(outputs(trainer, setting.model, dataset))
         yield from zip(dataset[ID], said, strict=True)
+
+
+def _made(kind: str, table: dict[str, Any], outer: dict[str, Any]) -> Component:
+    """A component from its table in a lock."""
+    component = installed().find(kind, table["use"]).load()
+    keys = {name: field.alias or name for name, field in component.model_fields.items()}
+    options = {key: value for key, value in (outer | table).items() if key in keys.values()}
+    held = {keys[name]: mark for name, field in component.model_fields.items() for mark in marked(field.metadata, Uses)}
+    for key, mark in held.items():
+        given = {name: options[name] for name in mark.given if name in options}
+        if mark.form == "one":
+            options[key] = _made(mark.kind, options[key], given) if key in options else None
+        elif mark.form == "list":
+            options[key] = [_made(mark.kind, inner, given) for inner in options.get(key, ())]
+        else:
+            options[key] = {name: _made(mark.kind, inner, given) for name, inner in options.get(key, {}).items()}
+    return component.model_validate(options) if held else component.model_validate_json(json.dumps(options))
 
 
 def _write(rows: list[dict[str, Any]], types: dict[str, str], folder: Path) -> None:

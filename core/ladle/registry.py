@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -43,6 +45,13 @@ CALLED = {
     "trainer": "trainer",
     "technique": "technique",
 }  # kinds as a person reads them
+
+
+def called(kind: str) -> str:
+    """A kind as a person reads it; those that plugins add are called as they are."""
+    return CALLED.get(kind, kind)
+
+
 _TABLES = {"trainer": "[[train]]", "technique": "[[train.technique]]", "source": "[data.NAME.source]"}
 
 
@@ -89,7 +98,7 @@ class Offer(NamedTuple):
         from .components import Component
 
         if not (isinstance(loaded, type) and issubclass(loaded, Component) and loaded.kind == self.kind):
-            raise PluginError(f"{self._title} is offered as a {CALLED[self.kind]}, and is none: {loaded!r}")
+            raise PluginError(f"{self._title} is offered as a {called(self.kind)}, and is none: {loaded!r}")
         return loaded
 
     def is_meant_by(self, use: str) -> bool:
@@ -122,6 +131,11 @@ class Registry:
         self.offers = list(offers)
         self.commands: dict[str, Any] = {}
 
+    @property
+    def kinds(self) -> list[str]:
+        """The core's kinds of components, and those of plugins."""
+        return list(dict.fromkeys([*HOOKS, *(offer.kind for offer in self.offers)]))
+
     def of_kind(self, kind: str) -> list[Offer]:
         return [offer for offer in self.offers if offer.kind == kind]
 
@@ -133,13 +147,13 @@ class Registry:
             return found[0]
         if found:
             spellings = " or ".join(f'use = "{o.plugin.name}:{name}"' for o in found)
-            raise UnknownUseError(f"{len(found)} plugins offer a {CALLED[kind]} `{name}`", f"write {spellings}")
+            raise UnknownUseError(f"{len(found)} plugins offer a {called(kind)} `{name}`", f"write {spellings}")
         plugins = [plugin.name for plugin in self.plugins]
         is_here = package in ("", *plugins)
         help = self._remedy(kind, use) if is_here else _remedy_of_package(package, name, plugins)
         if broken := [plugin.name for plugin in self.plugins if plugin.error]:
             help += f" (broken plugins, which may offer it: {', '.join(broken)}; see `ladle plugins`)"
-        raise UnknownUseError(f"unknown {CALLED[kind]} `{use}`", help)
+        raise UnknownUseError(f"unknown {called(kind)} `{use}`", help)
 
     def _remedy(self, kind: str, use: str) -> str:
         """What to do about a name that no plugin, or not the package before its colon, offers."""
@@ -156,7 +170,7 @@ class Registry:
             return f"`{name}` is {' and '.join(map(_home, elsewhere))}; {catalogue()[elsewhere[0]][name]} offers it"
         if near := nearest(name, {**known, **here}):
             return f"did you mean `{near}`?{'' if near in here else f' The package {known[near]} offers it'}"
-        return did_you_mean(name, list(here), f"the {CALLED[kind]}s installed are")
+        return did_you_mean(name, list(here), f"the {called(kind)}s installed are")
 
 
 @functools.cache
@@ -165,17 +179,38 @@ def installed() -> Registry:
     registry = Registry()
     manager = pluggy.PluginManager("ladle")
     manager.add_hookspecs(hookspecs)
+    modules: dict[types.ModuleType, Plugin] = {}
+    hooks = dict(HOOKS)
     for about, load in _found():
         plugin = Plugin(about)
         registry.plugins.append(plugin)
-        try:
+        with _guarded(plugin):
             module = load()
-            if not manager.is_registered(module):
+            if module not in modules:
                 manager.register(module, module.__name__)
-                _collect(registry, manager, plugin, module)
-        except (Exception, SystemExit) as error:
-            plugin.error = _describe(error)
+                modules[module] = plugin
+                hooks |= _added_kinds(manager, module)
+    for module, plugin in modules.items():  # once the hooks of all kinds are known
+        with _guarded(plugin):
+            _collect(registry, manager, hooks, plugin, module)
     return registry
+
+
+@contextmanager
+def _guarded(plugin: Plugin) -> Iterator[None]:
+    """Whatever a plugin raises is noted, and breaks nothing else."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        plugin.error = _describe(error)
+
+
+def _added_kinds(manager: pluggy.PluginManager, module: types.ModuleType) -> dict[str, str]:
+    """The kinds that a plugin adds, with their hooks."""
+    specs = {kind: load_target(place) for kind, place in _answers(manager, module, "ladle_kinds")}
+    for holder in {spec.__module__ for spec in specs.values()}:
+        manager.add_hookspecs(sys.modules[holder])
+    return {kind: spec.__name__ for kind, spec in specs.items()}
 
 
 @functools.cache
@@ -186,6 +221,8 @@ def catalogue() -> dict[str, dict[str, str]]:
 
 
 def _home(kind: str) -> str:
+    if kind not in CALLED:
+        return f"a {kind}, for an option that holds one"
     return f"a {CALLED[kind]}, for {_TABLES.get(kind, f'[[data.NAME.{kind}]]')}"
 
 
@@ -207,21 +244,27 @@ def _found() -> Iterator[tuple[About | metadata.Distribution, Any]]:
         yield point.dist or About(point.name, "?"), point.load
 
 
-def _collect(registry: Registry, manager: pluggy.PluginManager, plugin: Plugin, module: types.ModuleType) -> None:
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError:
-        manager.unregister(module)  # or its unknown hook would be held against every plugin after it
-        raise
+def _collect(
+    registry: Registry,
+    manager: pluggy.PluginManager,
+    hooks: dict[str, str],
+    plugin: Plugin,
+    module: types.ModuleType,
+) -> None:
+    for caller in manager.get_hookcallers(module) or ():
+        optional = all(found.optionalhook for found in caller.get_hookimpls() if found.plugin is module)
+        if not caller.has_spec() and not optional:
+            known = [*hooks.values(), "ladle_commands", "ladle_kinds"]
+            raise PluginError(f"unknown hook `{caller.name}`: {did_you_mean(caller.name, known, 'the hooks are')}")
+    for kind, hook in hooks.items():
+        registry.offers += [Offer(use, kind, plugin, target) for use, target in _answers(manager, module, hook)]
+    registry.commands.update(_answers(manager, module, "ladle_commands"))
 
-    def answers(hook: str) -> Iterator[tuple[str, Any]]:
-        for implementation in getattr(manager.hook, hook).get_hookimpls():
-            if implementation.plugin is module:
-                yield from implementation.function().items()
 
-    for kind, hook in HOOKS.items():
-        registry.offers += [Offer(use, kind, plugin, target) for use, target in answers(hook)]
-    registry.commands.update(answers("ladle_commands"))
+def _answers(manager: pluggy.PluginManager, module: types.ModuleType, hook: str) -> Iterator[tuple[str, Any]]:
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        if implementation.plugin is module:
+            yield from implementation.function().items()
 
 
 def load_target(target: Any) -> Any:

@@ -13,9 +13,10 @@ from pydantic_core import core_schema
 from .components import Component
 from .recipe.load import NAME, SEEDS, TOP_KEYS
 from .recipe.model import STEPS, Split
-from .registry import CALLED, Offer, Registry
+from .registry import Offer, Registry
 
 _DIALECT = "http://json-schema.org/draft-07/schema#"  # the newest that editors of TOML understand (Taplo)
+_WITHIN = "within"  # of tables that stand in an option of another
 _REFERENCE = "#/definitions/{model}"
 
 _ABOUT_STEPS = {
@@ -54,14 +55,12 @@ def recipe_schema(registry: Registry) -> dict[str, Any]:
     loaded = [(offer, component) for offer in registry.offers if (component := _loaded(offer))]
     schemas, parts = _schemas_of([Split, *(component for _, component in loaded)])
     definitions: dict[str, Any] = dict(parts)
-    for kind in CALLED:
-        of_kind = [
-            _table(offer, spellings(offer, registry), schemas[component])
-            for offer, component in loaded
-            if offer.kind == kind
-        ]
-        if of_kind:
-            definitions[_definition_of(kind)] = {"oneOf": of_kind}
+    for kind in registry.kinds:
+        of_kind = [(offer, schemas[component]) for offer, component in loaded if offer.kind == kind]
+        tables = [_table(offer, spellings(offer, registry), schema) for offer, schema in of_kind]
+        if tables:
+            definitions[_definition_of(kind)] = {"oneOf": [table | _stage(kind, table) for table in tables]}
+            definitions[_definition_of(kind, _WITHIN)] = {"oneOf": tables}
     keys = {
         "name": _name("What the recipe and its runs are called: as its file, if left out."),
         "seed": {
@@ -91,7 +90,7 @@ def recipe_schema(registry: Registry) -> dict[str, Any]:
         "description": "From raw data to a trained, measured language model.",
         **_object({key: keys[key] for key in TOP_KEYS}, ["data"]),
     }
-    return recipe | {"definitions": _needed(definitions, recipe)}
+    return recipe | {"definitions": _needed(_with_inner(definitions), recipe)}
 
 
 def option_schema(component: type[BaseModel]) -> dict[str, Any]:
@@ -147,16 +146,51 @@ def _table(offer: Offer, names: list[str], schema: dict[str, Any]) -> dict[str, 
     """The table of a recipe that uses a component."""
     about = schema.get("description", "")
     use: dict[str, Any] = {"description": about, "type": "string", "enum": names}
-    stage: dict[str, Any] = {}
-    if offer.kind == "trainer":
-        technique = {"type": "array", "items": {"$ref": _REFERENCE.format(model=_definition_of("technique"))}}
-        stage = {"name": _name("What the stage is called: as its trainer, if left out."), "technique": technique}
-    properties = {"use": use, **schema.get("properties", {}), **stage}
-    return {
-        "title": offer.use,
-        "description": about,
-        **_object(properties, ["use", *schema.get("required", [])]),
+    properties = {"use": use, **schema.get("properties", {})}
+    filled = {name for name, option in properties.items() if "default" in option.get("uses", ())}
+    required = [name for name in schema.get("required", ()) if name not in filled]
+    return {"title": offer.use, "description": about, **_object(properties, ["use", *required])}
+
+
+def _stage(kind: str, table: dict[str, Any]) -> dict[str, Any]:
+    """What a table has besides its options where it is a train stage."""
+    if kind != "trainer":
+        return {}
+    technique = {"type": "array", "items": {"$ref": _REFERENCE.format(model=_definition_of("technique"))}}
+    more = {"name": _name("What the stage is called: as its trainer, if left out."), "technique": technique}
+    return {"properties": table["properties"] | more}
+
+
+def _with_inner(definitions: dict[str, Any]) -> dict[str, Any]:
+    """Definitions with tables that use a component where options hold some."""
+    variants: dict[str, Any] = {}
+
+    def resolved(schema: Any) -> Any:
+        if isinstance(schema, list):
+            return [resolved(item) for item in schema]
+        if not isinstance(schema, dict):
+            return schema
+        rest = {key: resolved(value) for key, value in schema.items() if key != "uses"}
+        return rest | _held(schema["uses"], definitions, variants) if "uses" in schema else rest
+
+    found = resolved(definitions)
+    return found | resolved(variants)
+
+
+def _held(uses: dict[str, Any], definitions: dict[str, Any], variants: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an option that holds components; the definition of their tables goes to `variants`."""
+    within = definitions.get(_definition_of(uses["kind"], _WITHIN), {"oneOf": []})["oneOf"]
+    name = _definition_of(uses["kind"], _WITHIN, *uses["given"])
+    variants[name] = {
+        "oneOf": [
+            table | {"required": [key for key in table["required"] if key not in uses["given"]]} for table in within
+        ]
     }
+    names = [use for table in within for use in table["properties"]["use"]["enum"]]
+    one = {"anyOf": [{"type": "string", "enum": names}, {"$ref": _REFERENCE.format(model=name)}]}
+    if uses["form"] == "list":
+        return {"type": "array", "items": one}
+    return {"type": "object", "additionalProperties": one} if uses["form"] == "names" else one
 
 
 def _data_set(definitions: dict[str, Any], split: dict[str, Any]) -> dict[str, Any]:
@@ -173,8 +207,8 @@ def _list_of(kind: str, about: str, definitions: dict[str, Any]) -> dict[str, An
     return {"description": about, "type": "array", "items": items}
 
 
-def _definition_of(kind: str) -> str:
-    return f"use-{kind}"  # a hyphen is in no name of a class
+def _definition_of(kind: str, *more: str) -> str:
+    return "-".join(["use", kind, *more])  # a hyphen is in no name of a class
 
 
 def _name(about: str) -> dict[str, Any]:

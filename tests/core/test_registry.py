@@ -35,7 +35,7 @@ def test_a_class_and_the_place_of_one_are_both_offers(registry):
         ),
         (
             "from ladle import hookimpl\n@hookimpl\ndef ladle_cleaner():\n    return {}",
-            "PluginValidationError: unknown hook 'ladle_cleaner'",
+            "PluginError: unknown hook `ladle_cleaner`: did you mean `ladle_cleaners`?",
         ),
     ],
 )

@@ -10,7 +10,7 @@ import click
 
 from ..drafts.example import example
 from ..errors import Problem, RecipeError, did_you_mean
-from ..registry import CALLED, Offer, PluginError, installed
+from ..registry import Offer, PluginError, called, installed
 from ..schema import option_schema, spellings
 from .options import as_json, echo_json
 
@@ -66,7 +66,7 @@ def show(component: str, as_json: bool) -> None:
         return
     for described in found:
         click.echo(
-            f"{described['use']}: {CALLED[described['kind']]} of {described['plugin']}\n\n{described['about']}\n"
+            f"{described['use']}: {called(described['kind'])} of {described['plugin']}\n\n{described['about']}\n"
         )
         for option in described["options"]:
             default = "not set" if option["default"] is None else json.dumps(option["default"], ensure_ascii=False)
@@ -105,6 +105,9 @@ def _described(offer: Offer) -> dict[str, Any]:
 
 def _type_of(about: dict[str, Any], parts: dict[str, Any]) -> str:
     """A JSON schema in a few words."""
+    if "uses" in about:
+        form = {"one": "", "list": "list of ", "names": "table of "}[about["uses"]["form"]]
+        return f"{form}{called(about['uses']['kind'])}"
     if "$ref" in about:
         about = parts[about["$ref"].rpartition("/")[2]]
     if "anyOf" in about:

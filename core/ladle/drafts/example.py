@@ -141,6 +141,8 @@ def _shown(about: dict[str, Any], parts: dict[str, Any], field: FieldInfo, data:
 
 def _filled(about: dict[str, Any], parts: dict[str, Any]) -> Any:
     """A value of the kind that a schema asks for: the first of its examples, of its choices, or the least."""
+    if "uses" in about:
+        return _held(about["uses"])
     if examples := about.get("examples") or about.get("enum"):
         return examples[0]
     if "$ref" in about:
@@ -152,6 +154,14 @@ def _filled(about: dict[str, Any], parts: dict[str, Any]) -> Any:
             return _filled(about[key][0], parts)
     known = [about[key] for key in ("const", "default") if key in about]
     return known[0] if known else _of_type(about, parts)
+
+
+def _held(uses: dict[str, Any]) -> Any:
+    """What an option shows that holds components."""
+    table = uses.get("default", {"use": NAME})
+    if "default" in uses or uses["form"] == "one":
+        return table
+    return [table] if uses["form"] == "list" else {NAME: table}
 
 
 def _of_type(about: dict[str, Any], parts: dict[str, Any]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..columns import Columns
 from ..components import DataSource, Technique, Trainer
 from ..errors import OptionError, did_you_mean
-from ..registry import CALLED
+from ..registry import called
 from .leaks import check_leaks
 from .likely import check_samples
 from .model import DataSet, Recipe, TrainStage, Used
@@ -25,10 +25,10 @@ def check(recipe: Recipe, problems: Problems) -> None:
         _check_start(stage, index, recipe, problems)
         _check_techniques(stage, problems)
         if complete:
-            data_set = recipe.data[stage.data]
-            for used in (stage.trainer, *stage.techniques):
-                _pass(used, data_set.columns.fresh(), problems)
-            _check_splits(stage, data_set, problems)
+            for used in stage.uses:
+                _pass(used, recipe.data[stage.data_of(used)].columns.fresh(), problems)
+            for used in stage.trainers:
+                _check_splits(used, recipe.data[stage.data_of(used)], problems)
     check_usual(recipe, problems)
     if not any(problem.severity == "error" for problem in problems.found):  # from which more would seem to follow
         samples = check_samples(ordered, recipe, problems)
@@ -150,7 +150,7 @@ def _made_later(data_set: DataSet, position: int, given: Columns) -> dict[str, s
             made = set(used.component.columns_after(everything)) - set(given)
         except Exception:  # is told when it is its turn
             continue
-        hints |= dict.fromkeys(made, f"`{used.use}`, a {CALLED[step]} of `{data_set.name}`, makes it only later")
+        hints |= dict.fromkeys(made, f"`{used.use}`, a {called(step)} of `{data_set.name}`, makes it only later")
     return hints
 
 
@@ -174,9 +174,10 @@ def _hoped(used: Used, given: Columns) -> Columns:
         return Columns(given, known=False)
 
 
-def _check_splits(stage: TrainStage, data_set: DataSet, problems: Problems) -> None:
-    trainer = _trainer(stage)
-    if any(used.component.data_names() for used in data_set.sources):
+def _check_splits(used: Used, data_set: DataSet, problems: Problems) -> None:
+    trainer = used.component
+    assert isinstance(trainer, Trainer)
+    if any(source.component.data_names() for source in data_set.sources):
         return  # splits may come with the rows of the data set that this one starts from
     splits = data_set.split.names if data_set.split else ["train"]
     if trainer.early_stopping and "validation" not in splits:
@@ -184,14 +185,14 @@ def _check_splits(stage: TrainStage, data_set: DataSet, problems: Problems) -> N
             "no-validation",
             f"early stopping needs a validation split, and `{data_set.name}` has none",
             f"add `validation = 0.1` to [data.{data_set.name}.split]",
-            (*stage.trainer.at, "early_stopping"),
+            (*used.at, "early_stopping"),
         )
     if "test" not in splits:
         problems.add(
             "no-test",
             f"`{data_set.name}` has no test split: the model will be trained but not measured",
             f"add `test = 0.2` to [data.{data_set.name}.split]",
-            (*stage.trainer.at, "data"),
+            (*used.at, "data"),
             "value",
             severity="warning",
         )
@@ -211,8 +212,10 @@ def _check_start(stage: TrainStage, index: int, recipe: Recipe, problems: Proble
     """Whether the model that a stage starts from is made earlier."""
     names = [other.name for other in recipe.train]
     earlier, later = names[:index], names[index + 1 :]
-    for used in (stage.trainer, *stage.techniques):
+    for used in stage.uses:
         for option, choice in used.component.model_choices():
+            if option in used.given:  # told where it stands
+                continue
             if choice.stage is not None and choice.stage not in earlier and choice.stage not in recipe.faulty:
                 help = did_you_mean(choice.stage, earlier, "the earlier train stages are")
                 if choice.stage in later:

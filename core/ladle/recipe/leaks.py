@@ -23,8 +23,10 @@ def check_leaks(recipe: Recipe, samples: Mapping[str, Sample], problems: Problem
     for data_set in recipe.data.values():
         _check_second_split(data_set, recipe, problems)
     for stage in recipe.train:
-        _check_models_before(stage, recipe, problems)
-        _check_target(stage, recipe, samples[stage.data], problems)
+        for name in stage.data:
+            _check_models_before(stage, name, recipe, problems)
+        for used in stage.trainers:
+            _check_target(used, stage.data_of(used), recipe, samples, problems)
 
 
 def _check_second_split(data_set: DataSet, recipe: Recipe, problems: Problems) -> None:
@@ -46,11 +48,12 @@ def _check_second_split(data_set: DataSet, recipe: Recipe, problems: Problems) -
                 return
 
 
-def _check_models_before(stage: TrainStage, recipe: Recipe, problems: Problems) -> None:
+def _check_models_before(stage: TrainStage, data: str, recipe: Recipe, problems: Problems) -> None:
     """Whether a model goes on from one that was trained on rows that test it here."""
-    here = _divided(recipe.data[stage.data], recipe)
-    for at, earlier in _stages_before(stage, recipe):
-        there = _divided(recipe.data[earlier.data], recipe)
+    here = _divided(recipe.data[data], recipe)
+    learnt = [(at, earlier, name) for at, earlier in _stages_before(stage, recipe) for name in earlier.data]
+    for at, earlier, name in learnt:
+        there = _divided(recipe.data[name], recipe)
         trainer = earlier.trainer.component
         assert isinstance(trainer, Trainer)
         if not here.split or here is there or not trainer.epochs:
@@ -61,10 +64,9 @@ def _check_models_before(stage: TrainStage, recipe: Recipe, problems: Problems) 
             how = "divides it in another way" if there.split else "trains on all of it"
             problems.add(
                 "leak",
-                f"`{earlier.name}` was trained on rows that test the model here: `{earlier.data}` reads {min(shared)} "
+                f"`{earlier.name}` was trained on rows that test the model here: `{name}` reads {min(shared)} "
                 f"too, and {how}",
-                "divide the rows once, and let one data set start from the other "
-                f'(use = "data", name = "{earlier.data}")',
+                f'divide the rows once, and let one data set start from the other (use = "data", name = "{name}")',
                 at,
                 "value",
                 "warning",
@@ -75,7 +77,7 @@ def _check_models_before(stage: TrainStage, recipe: Recipe, problems: Problems) 
 def _stages_before(stage: TrainStage, recipe: Recipe) -> Iterator[tuple[Path, TrainStage]]:
     """The stages whose models have gone into this one's, the nearest first, and where the recipe says so."""
     by_name = {other.name: other for other in recipe.train}
-    for used in (stage.trainer, *stage.techniques):
+    for used in stage.uses:
         for option, choice in used.component.model_choices():
             if choice.stage and (earlier := by_name.get(choice.stage)):
                 at = (*used.at, option, "stage")
@@ -129,9 +131,8 @@ def _identity(data_set: DataSet, recipe: Recipe) -> list[tuple[str, str]]:
     return [(used.use, used.component.model_dump_json()) for used in _sources(data_set, recipe)]
 
 
-def _check_target(stage: TrainStage, recipe: Recipe, sample: Sample, problems: Problems) -> None:
+def _check_target(used: Used, data: str, recipe: Recipe, samples: Mapping[str, Sample], problems: Problems) -> None:
     """Whether the target is among the columns that a model learns from, by itself or in another guise."""
-    used = stage.trainer
     target = getattr(used.component, "target", None)
     if not isinstance(target, str):
         return
@@ -144,9 +145,9 @@ def _check_target(stage: TrainStage, recipe: Recipe, sample: Sample, problems: P
             "value",
             "warning",
         )
-    labelers = _labelled_by(target, stage, recipe)
+    labelers = _labelled_by(target, data, recipe)
     for column in sorted(used.after.read - {target}):
-        if what := _copied(column, target, labelers.get(column), sample):
+        if what := _copied(column, target, labelers.get(column), samples[data]):
             named = (*used.at, _option_naming(column, used) or "data")
             at = named if named in problems.places else (*used.at, "data")
             help = f"leave `{column}` out of what the model learns from"
@@ -166,11 +167,11 @@ def _option_naming(column: str, used: Used) -> str | None:
     return None
 
 
-def _labelled_by(target: str, stage: TrainStage, recipe: Recipe) -> dict[str, str]:
+def _labelled_by(target: str, data: str, recipe: Recipe) -> dict[str, str]:
     """For columns of numbers by which a labeler makes the target, what the labeler is called."""
     return {
         column: used.use
-        for data_set in _with_ancestors(recipe.data[stage.data], recipe)
+        for data_set in _with_ancestors(recipe.data[data], recipe)
         for used in data_set.steps["label"]
         if target in used.after.written
         for column in used.after.read - {target}

@@ -28,8 +28,8 @@ def check_samples(ordered: Sequence[DataSet], recipe: Recipe, problems: Problems
                 sample = _worked(step, used, used.component, sample, problems)
         samples[data_set.name] = sample
     for stage in recipe.train:
-        for used in (stage.trainer, *stage.techniques):
-            _ask(used, samples[stage.data], problems)
+        for used in stage.uses:
+            _ask(used, samples[stage.data_of(used)], problems)
     return samples
 
 
@@ -108,7 +108,7 @@ def _ask(used: Used, sample: Sample, problems: Problems) -> None:
 def _warn(error: Exception, used: Used, problems: Problems) -> None:
     """Note as a warning what a component says, or that it fails."""
     if isinstance(error, OptionError):
-        at = (*used.at, error.option or "use")
+        at = (*used.at, *(error.path or ("use",)))
         at = at if at in problems.places else (*used.at, "use")
         problems.add(error.code, str(error), error.help, at, "value", "warning")
     else:

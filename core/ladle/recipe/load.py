@@ -13,7 +13,8 @@ from pydantic import ValidationError, create_model
 from ..columns import Columns
 from ..components import Component, DataSource
 from ..errors import Problem, RecipeError, nearest
-from ..registry import CALLED, About, Offer, Plugin, PluginError, Registry, UnknownUseError, installed
+from ..options import Uses, marked
+from ..registry import About, Offer, Plugin, PluginError, Registry, UnknownUseError, called, installed
 from .check import check
 from .environment import VariableError
 from .model import STEPS, DataSet, Recipe, Split, TrainStage, Used
@@ -208,60 +209,133 @@ class _Reader:
             techniques_used = [u for u in used if not isinstance(u.component, Faulty)]
             recipe.train.append(TrainStage(name, trainer, techniques_used))
 
-    def _use(self, kind: str, table: dict[str, Any], at: TomlPath) -> Used:
-        """The component that a table uses; one that stands for it, with a problem noted, if it has a mistake."""
+    def _use(self, kind: str, table: dict[str, Any], at: TomlPath, outer: dict[str, Any] | None = None) -> Used:
+        """The component that a table uses; one that stands for it, with a problem noted, if it has a mistake.
+
+        It has options of an `outer` table too, where it has some of their names and says nothing else.
+        """
+        inner: list[Used] = []
+        given: set[str] = set()
         try:
-            offer, component = self._component(kind, table, at)
+            offer = self._offer(kind, table, at)
+            component_class = self._class(offer, at)
+            options = {key: value for key, value in table.items() if key != "use"}
+            known = {field.alias or name for name, field in component_class.model_fields.items()}
+            given = {key for key in outer or () if key in known and key not in options}
+            options |= {key: value for key, value in (outer or {}).items() if key in given}
+            options, inner, broken = self._inner(component_class, options, at)
+            component = self._component(offer.use, component_class, options, broken, at)
         except _FaultError:
             offer, component = Offer("", kind, Plugin(About("", "")), Faulty), Faulty()
         written = {path[len(at) :]: text for path, text in self.written.items() if path[: len(at)] == at}
-        return Used(str(table.get("use")), offer, component, at, written)
+        return Used(str(table.get("use")), offer, component, at, written, inner, frozenset(given))
 
-    def _component(self, kind: str, table: dict[str, Any], at: TomlPath) -> tuple[Offer, Component]:
+    def _inner(
+        self, component_class: type[Component], options: dict[str, Any], at: TomlPath
+    ) -> tuple[dict[str, Any], list[Used], set[str]]:
+        """Options with components in the place of tables that use some; these; and the options with mistakes in it."""
+        found: list[Used] = []
+        broken: set[str] = set()
+        for name, field in component_class.model_fields.items():
+            key = field.alias or name
+            for mark in marked(field.metadata, Uses):
+                value = options.get(key, mark.default)
+                if value is None:
+                    continue
+                outer = {given: options[given] for given in mark.given if given in options}
+                try:
+                    used = self._all_of(mark, value, (*at, key), outer)
+                except _FaultError:
+                    broken.add(key)
+                    self.problems.settle((*at, key))
+                    continue
+                options = options | {key: _as(mark.form, used)}
+                found += used.values()
+        rest = {key: value for key, value in options.items() if key not in broken}
+        return rest, found, broken
+
+    def _all_of(self, mark: Uses, value: Any, at: TomlPath, outer: dict[str, Any]) -> dict[TomlPath, Used]:
+        tables = self._tables_of(mark, value, at)
+        used = {place: self._use(mark.kind, table, (*at, *place), outer) for place, table in tables.items()}
+        if any(isinstance(one.component, Faulty) for one in used.values()):
+            raise _FaultError
+        return used
+
+    def _tables_of(self, mark: Uses, value: Any, at: TomlPath) -> dict[TomlPath, dict[str, Any]]:
+        """The tables that use a component, by their places in the value; a name alone is a table with just `use`."""
+        places: dict[TomlPath, Any] | None
+        if mark.form == "list":
+            places = {(place,): item for place, item in enumerate(value)} if isinstance(value, list) else None
+        elif mark.form == "names":
+            places = {(name,): item for name, item in value.items()} if isinstance(value, dict) else None
+        else:
+            places = {(): value}
+        tables = {place: {"use": item} if isinstance(item, str) else item for place, item in (places or {}).items()}
+        if places is not None and all(isinstance(item, dict) for item in tables.values()):
+            return tables
+        shape = {
+            "one": '"NAME" or { use = "NAME", … }',
+            "list": '[{ use = "NAME", … }]',
+            "names": '{ ANY = { use = "NAME", … } }',
+        }[mark.form]
+        called_kind = called(mark.kind)
+        named = ", ".join(sorted(offer.use for offer in self.registry.of_kind(mark.kind))) or "none"
+        help = f"NAME is a {called_kind}; installed are: {named}"
+        self.problems.add("type", f"expected {at[-1]} = {shape}", help, at, "value")
+        raise _FaultError
+
+    def _offer(self, kind: str, table: dict[str, Any], at: TomlPath) -> Offer:
         options = dict(table)
         use = options.pop("use", None)
         if use is None and (near := nearest("use", [key for key in options if (*at, key) in self.problems.places])):
-            help = f"did you mean `use`? It names the {CALLED[kind]}"
+            help = f"did you mean `use`? It names the {called(kind)}"
             self.problems.add("unknown-key", f"unknown key `{near}`", help, (*at, near))
             raise _FaultError
         if not isinstance(use, str):
             names = ", ".join(sorted(offer.use for offer in self.registry.of_kind(kind)))
-            help = f"the {CALLED[kind]}s installed are: {names}" if names else f"no {CALLED[kind]} is installed"
+            help = f"the {called(kind)}s installed are: {names}" if names else f"no {called(kind)} is installed"
             if use is None:
-                self.problems.add("missing-key", f"the key `use` is missing: which {CALLED[kind]}?", help, at)
+                self.problems.add("missing-key", f"the key `use` is missing: which {called(kind)}?", help, at)
             else:
                 self.problems.add(
-                    "type", f"expected the name of a {CALLED[kind]} in quotes", help, (*at, "use"), "value"
+                    "type", f"expected the name of a {called(kind)} in quotes", help, (*at, "use"), "value"
                 )
             raise _FaultError
         try:
-            offer = self.registry.find(kind, use)
-            component_class = offer.load()
+            return self.registry.find(kind, use)
         except UnknownUseError as error:
             self.problems.add("unknown-use", str(error), error.help, (*at, "use"), "value")
             raise _FaultError from None
+
+    def _class(self, offer: Offer, at: TomlPath) -> type[Component]:
+        try:
+            return offer.load()
         except PluginError as error:
             self.problems.add("plugin", str(error), "see `ladle plugins`", (*at, "use"), "value")
             raise _FaultError from None
+
+    def _component(
+        self, use: str, component_class: type[Component], options: dict[str, Any], broken: set[str], at: TomlPath
+    ) -> Component:
         context = {"folder": self.recipe.path.parent}
         try:
             component = component_class.model_validate(options, context=context)
         except ValidationError as error:
             self.problems.add_validation_error(error, component_class, at)
-            component = self._mended(component_class, options, error, at)
+            wrong = {str(detail["loc"][0]) for detail in error.errors(include_url=False) if detail["loc"]}
+            return self._mended(component_class, options, wrong | broken, at)
         except Exception as error:  # a validator of a plugin
             self.problems.add_plugin_error(error, use, at)
             raise _FaultError from None
-        return offer, component
+        return self._mended(component_class, options, broken, at) if broken else component
 
     def _mended(
-        self, component_class: type[Component], options: dict[str, Any], error: ValidationError, at: TomlPath
+        self, component_class: type[Component], options: dict[str, Any], wrong: set[str], at: TomlPath
     ) -> Component:
         """A trainer or technique without the options that are wrong: what else its stage names can still be checked.
 
         Options that it needs and has not are None.
         """
-        wrong = {str(detail["loc"][0]) for detail in error.errors(include_url=False) if detail["loc"]}
         rest = {name: value for name, value in options.items() if name not in wrong}
         needed = {name: field for name, field in component_class.model_fields.items() if field.is_required()}
         lacking = [name for name, field in needed.items() if (field.alias or name) not in rest]
@@ -277,6 +351,15 @@ class _Reader:
         for place in (at, *((*at, name) for name in wrong)):  # what defaults there lead to is no mistake of the recipe
             self.problems.settle(place)
         return component
+
+
+def _as(form: str, used: dict[TomlPath, Used]) -> Any:
+    """Components in the form that an option has."""
+    if form == "one":
+        return used[()].component if used else None
+    if form == "list":
+        return [one.component for one in used.values()]
+    return {place[0]: one.component for place, one in used.items()}
 
 
 def _is_told(at: TomlPath) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -78,16 +78,38 @@ class Used:
     """One component in its place in the recipe."""
 
     def __init__(
-        self, use: str, offer: Offer, component: Component, at: TomlPath, written: dict[TomlPath, str] | None = None
+        self,
+        use: str,
+        offer: Offer,
+        component: Component,
+        at: TomlPath,
+        written: dict[TomlPath, str] | None = None,
+        inner: Sequence[Used] = (),
+        given: frozenset[str] = frozenset(),
     ) -> None:
         self.use = use
         self.offer = offer
         self.component = component
         self.at = at
+        self.inner = inner
+        """The components that its options hold."""
+        self.given = given
+        """Options that it has from the component that holds it."""
         self.written = written or {}
         """Texts of its table that came from the environment, as the recipe has them, by their places in the table."""
         self.after = Columns({}, known=False)
         """The columns after it, with the log of what it read and wrote."""
+
+    @property
+    def name(self) -> str:
+        """Its name with its package's, which nothing else can have."""
+        return f"{self.offer.plugin.name}:{self.use.rpartition(':')[2]}"
+
+    def all(self) -> Iterator[Used]:
+        """Itself, and what is in it."""
+        yield self
+        for used in self.inner:
+            yield from used.all()
 
 
 class DataSet(NamedTuple):
@@ -121,10 +143,25 @@ class TrainStage(NamedTuple):
     techniques: list[Used]
 
     @property
-    def data(self) -> str:
-        """The name of the data set that it trains on."""
-        assert isinstance(self.trainer.component, Trainer)
-        return self.trainer.component.data
+    def trainers(self) -> list[Used]:
+        """The trainer, and those that it is made of."""
+        return [used for used in self.trainer.all() if used.offer.kind == "trainer"]
+
+    @property
+    def uses(self) -> list[Used]:
+        """Its trainer and techniques, and what is in them."""
+        return [used for outer in (self.trainer, *self.techniques) for used in outer.all()]
+
+    @property
+    def data(self) -> list[str]:
+        """The names of the data sets that it trains on."""
+        named = [used.component.data for used in self.trainers if isinstance(used.component, Trainer)]
+        return list(dict.fromkeys(name for name in named if name))  # a trainer made of others may name none itself
+
+    def data_of(self, used: Used) -> str:
+        """The data set whose rows a trainer or technique of this stage sees: the first, if it names none itself."""
+        own = used.component.data if isinstance(used.component, Trainer) else None
+        return own or self.data[0]
 
 
 class Recipe:
@@ -155,8 +192,7 @@ class Recipe:
 
     def uses(self) -> Iterator[Used]:
         for data_set in self.data.values():
-            yield from data_set.sources
-            yield from (used for _, used in data_set.work)
+            for outer in (*data_set.sources, *(used for _, used in data_set.work)):
+                yield from outer.all()
         for stage in self.train:
-            yield stage.trainer
-            yield from stage.techniques
+            yield from stage.uses

@@ -113,8 +113,9 @@ class Problems:
 
     def add_option_error(self, error: OptionError, at: Path) -> None:
         """Note what a component says of its own options."""
-        option = error.option if error.option is not None or (*at, "use") not in self.places else "use"
-        place = at if option is None else (*at, option)
+        place = (*at, *error.path)
+        if not error.path and (*at, "use") in self.places:
+            place = (*at, "use")
         self.add(error.code, str(error), error.help, self._item(place, error.item) or place, "value")
 
     def _item(self, place: Path, item: str) -> Path | None:

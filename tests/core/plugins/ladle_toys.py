@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import click
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,8 +27,9 @@ from ladle import (
     Writer,
     hookimpl,
 )
-from ladle.components import RowWork
-from ladle.options import ModelChoice
+from ladle.components import Component, RowWork
+from ladle.hookspecs import hookspec
+from ladle.options import DataName, ModelChoice, Uses
 
 
 class Lines(DataSource):
@@ -241,6 +242,39 @@ class Guess(Trainer):
         (folder / "model.safetensors").write_bytes(b"")
 
 
+class Topping(Component):
+    """Something on top of a guess."""
+
+    kind = "topping"
+
+    column: Annotated[str, Reads("number")] = "n"
+    times: float = Field(default=1.0, gt=0)
+
+
+class Spice(Topping):
+    """A topping from a file."""
+
+    path: InputPath
+    stirs: Annotated[int, NotInKey()] = 1
+
+
+class Served(Guess):
+    """A guess with toppings, the first of which multiplies it."""
+
+    base: Annotated[Any, Uses("topping", default={"use": "sauce", "times": 3.0})] = None
+    tops: Annotated[list[Any], Uses("topping", "list")] = []
+
+    def present(self, outputs):
+        return [{"served": float(value) * self.base.times, "tops": len(self.tops)} for value in outputs["twice"]]
+
+
+class Meal(Guess):
+    """Several guesses, with one column unless they say another."""
+
+    data: DataName | None = None
+    courses: Annotated[dict[str, Any], Uses("trainer", "names", given=("data", "column"))]
+
+
 class Sort(Technique):
     """Decide the order of rows."""
 
@@ -328,12 +362,28 @@ def ladle_writers():
 
 @hookimpl
 def ladle_trainers():
-    return {"guess": Guess}
+    return {"guess": Guess, "served": Served, "meal": Meal}
 
 
 @hookimpl
 def ladle_techniques():
     return {"sort": Sort, "mix": Mix, "push": Push, "weigh": Weigh, "pack": Pack}
+
+
+@hookspec
+def ladle_toppings():
+    """What goes on top."""
+
+
+@hookimpl
+def ladle_kinds():
+    return {"topping": "ladle_toys:ladle_toppings"}
+
+
+# marked as a plugin of another package would, by the name of the hook
+@hookimpl(specname="ladle_toppings")
+def toppings():
+    return {"sauce": Topping, "spice": "ladle_toys:Spice"}
 
 
 @hookimpl
