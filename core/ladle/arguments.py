@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import functools
 from collections.abc import Iterable
-from importlib import util
-from pathlib import Path
 
 from .errors import OptionError, did_you_mean
 
@@ -51,25 +47,11 @@ def check_arguments(names: Iterable[str], arguments_class: str) -> None:
             )
         if name in _OURS:
             raise OptionError(f"`{name}` is decided by ladle", option="arguments", help="leave it out")
-        if arguments_class == DEFAULT_ARGUMENTS and name not in (known := _known()):
+        if arguments_class != DEFAULT_ARGUMENTS:
+            continue
+        from .source_of_transformers import training_arguments
+
+        if name not in (known := training_arguments()):
             raise OptionError(
                 f"TrainingArguments has no `{name}`", option="arguments", help=did_you_mean(name, sorted(known))
             )
-
-
-@functools.cache
-def _known() -> frozenset[str]:
-    """The fields of `transformers.TrainingArguments`, read from its source: importing it takes seconds."""
-    spec = util.find_spec("transformers")
-    assert spec is not None
-    assert spec.submodule_search_locations
-    source = Path(spec.submodule_search_locations[0]) / "training_args.py"
-    classes = [node for node in ast.parse(source.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
-    fields = [
-        item.target
-        for c in classes
-        if c.name == "TrainingArguments"
-        for item in c.body
-        if isinstance(item, ast.AnnAssign)
-    ]
-    return frozenset(field.id for field in fields if isinstance(field, ast.Name))

@@ -411,6 +411,11 @@ class Trainer(Training):
         check_arguments(arguments, cls.arguments_class)
         return arguments
 
+    def text_columns(self) -> list[tuple[str, str]]:
+        """On what the tokeniser of a model from scratch is trained, as (data set, column); texts may stand in lists."""
+        column = getattr(self, "column", None)
+        return [(self.data, column)] if isinstance(column, str) else []
+
     def trainer_options(self) -> dict[str, Any]:
         """Further keyword arguments for `trainer_class`, such as a `processing_class`."""
         return {}

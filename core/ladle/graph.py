@@ -136,6 +136,8 @@ def component_key(used: Used | None, component: BaseModel, store: Store) -> dict
                 folder = choice.location.folder
                 hub = [start["pretrained"], start["revision"]]
                 key["model"] = store.hash_files(model_files(folder)) if folder else hub
+            if choice.scratch:
+                key["model"] = start
     if used:
         key["use"] = used.name
         key["version"] = _version(used.offer)

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from .errors import OptionError, nearest
+from .errors import OptionError, did_you_mean, nearest
 from .models import Location, fetch, locate
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ DataName = Annotated[str, DataReference()]
 
 
 class ModelChoice(BaseModel):
-    """Where a model starts: `{ pretrained = "…" }` or `{ stage = "earlier" }`."""
+    """Where a model starts: `{ pretrained = "…" }`, `{ stage = "earlier" }` or `{ scratch = "llama", … }`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
@@ -115,21 +115,64 @@ class ModelChoice(BaseModel):
     revision: str | None = Field(default=None, description="Branch, tag or commit of a hub model.")
     stage: str | None = Field(default=None, description="An earlier train stage, whose model this one goes on from.")
 
+    scratch: str | None = Field(
+        default=None,
+        description="The architecture of a model that has learnt nothing yet, as transformers calls it (`llama`, "
+        "`bert`, `t5`), with a tokeniser trained on the recipe's own texts.",
+    )
+    size: Literal["tiny", "mini", "small", "medium", "base"] = Field(
+        default="small",
+        description="Of a model from scratch: width and layers, from 64 and 2 (`tiny`) over 256 and 4 (`small`) to 768 "
+        "and 12 (`base`).",
+    )
+    config: dict[str, Any] = Field(
+        default={}, description="Of a model from scratch: settings of its architecture that shall be others."
+    )
+    tokenizer: Literal["auto", "bpe", "wordpiece", "unigram", "bytes"] = Field(
+        default="auto",
+        description="How the tokeniser of a model from scratch cuts texts: in pieces found by merging (`bpe`), in "
+        "those of BERT or T5, or in single bytes; `auto` is as the architecture has it.",
+    )
+    vocabulary: Annotated[int, Usual(256, 300_000)] = Field(
+        default=8000, ge=64, description="Tokens that the tokeniser of a model from scratch knows at most."
+    )
+    length: Annotated[int, Usual(16, 131_072)] = Field(
+        default=512, gt=2, description="Tokens that a model from scratch reads at most."
+    )
+
     _location: Any = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _one_start(self, info: ValidationInfo) -> ModelChoice:
-        if (self.pretrained is None) == (self.stage is None):
+        starts = {"pretrained": self.pretrained, "stage": self.stage, "scratch": self.scratch}
+        if sum(start is not None for start in starts.values()) != 1:
             raise OptionError(
-                "a model starts from exactly one of `pretrained` and `stage`",
-                help='write model = { pretrained = "…" } or model = { stage = "…" }',
+                "a model starts from exactly one of `pretrained`, `stage` and `scratch`",
+                help='write model = { pretrained = "…" }, { stage = "…" } or { scratch = "…" }',
                 code="model-choice",
             )
         if self.revision is not None and self.pretrained is None:
             raise OptionError("`revision` belongs to a hub model", option="revision", code="model-choice")
+        if self.scratch is not None:
+            self._check_architecture(self.scratch)
+        elif of_scratch := self.model_fields_set - {*starts, "revision"}:
+            option = min(of_scratch)
+            raise OptionError(f"`{option}` belongs to a model from scratch", option=option, code="model-choice")
         if self.pretrained is not None:
             self._location = locate(self.pretrained, (info.context or {}).get("folder"))
         return self
+
+    def _check_architecture(self, name: str) -> None:
+        from .source_of_transformers import architectures, settings_of
+
+        if name not in (known := architectures()):
+            near = nearest(name, known)
+            help = f"did you mean `{near}`?" if near else "common ones are llama, gpt2, bert, roberta, t5, bart"
+            raise OptionError(f"transformers has no architecture `{name}`", option="scratch", help=help)
+        for setting in self.config:
+            if setting not in (settings := settings_of(name)):
+                help = did_you_mean(setting, sorted(settings), "its settings are")
+                raise OptionError(f"`{name}` has no setting `{setting}`", option=("config", setting), help=help)
 
     @property
     def location(self) -> Location | None:

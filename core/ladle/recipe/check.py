@@ -202,10 +202,13 @@ def _check_models(data_set: DataSet, problems: Problems) -> None:
     """No part of a data set can use the model of a train stage: models are trained when the data are there."""
     for used in (*data_set.sources, *(used for _, used in data_set.work)):
         for option, choice in used.component.model_choices():
+            help = 'name a pre-trained model: model = { pretrained = "…" }'
             if choice.stage is not None:
                 message = "only a train stage can go on from the model of another stage"
-                help = 'name a pre-trained model: model = { pretrained = "…" }'
                 problems.add("unknown-stage", message, help, (*used.at, option, "stage"), "value")
+            if choice.scratch is not None:
+                message = "only a train stage can begin with a model that has learnt nothing"
+                problems.add("unknown-stage", message, help, (*used.at, option, "scratch"), "value")
 
 
 def _check_start(stage: TrainStage, index: int, recipe: Recipe, problems: Problems) -> None:

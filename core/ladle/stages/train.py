@@ -24,6 +24,7 @@ from ..training.loop import FirstStep, follow
 from ..training.measured import Measured
 from ..training.memory import BATCH, BatchSize, OutOfMemoryError, is_out_of_memory, memory_problem, shapes
 from ..training.plan import Plan
+from ..training.scratch import make_scratch
 from ..training.setting import Setting
 from ..training.watch import Watch
 from .work import Outcome, Work
@@ -88,27 +89,31 @@ def _train(work: Work, trainer: Trainer) -> Outcome:
 def _setting(work: Work, trainer: Trainer) -> Setting:
     start, start_key = _start(work, trainer)
     data_sets = work.stage.data_sets
-    return Setting(
+    main = trainer.data or next(iter(data_sets))  # of a trainer made of others the first one's
+    setting = Setting(
         name=work.stage.name,
-        data=work.rows_of(data_sets[trainer.data]),
+        data=work.rows_of(data_sets[main]),
         data_sets={name: work.rows_of(stages) for name, stages in data_sets.items()},
         start=start,
         seed=work.recipe.seed,
         device=(device := choose_device(trainer.device)),
         precision=choose_precision(trainer.precision, device),
         keys={
-            "data": digest([stage.key for stage in data_sets[trainer.data]]),
+            "data": digest([stage.key for stage in data_sets[main]]),
             "start": start_key,
             "versions": digest(work.stage.versions),
         },
         store=work.store,
         events=work.events,
     )
+    if trainer.start and trainer.start.scratch:
+        setting.begin_at(make_scratch(trainer.start, trainer, setting))
+    return setting
 
 
 def _start(work: Work, trainer: Trainer) -> tuple[Path | None, str]:
     """The folder of the model to start from, and the key of its content."""
-    if trainer.start is None:
+    if trainer.start is None or trainer.start.scratch:
         return None, ""
     if trainer.start.stage:
         stage = next(stage for stage in work.stage.inputs if stage.name == trainer.start.stage)

@@ -59,6 +59,11 @@ class Setting:
         self._keys = keys
         self._store = store
 
+    def begin_at(self, folder: Path) -> None:
+        """Start from the model in a folder of the store."""
+        self.start = folder
+        self._keys = {**self._keys, "start": folder.name}
+
     @functools.cached_property
     def _whole(self) -> Dataset:
         return open_dataset(self.data.paths)
@@ -95,7 +100,7 @@ class Setting:
         return torch.autocast(self.device, dtype, enabled=dtype != torch.float32)
 
     @contextmanager
-    def progress(self, doing: str, total: int, unit: str = "rows") -> Iterator[Callable[[int], None]]:
+    def progress(self, doing: str, total: int | None, unit: str = "rows") -> Iterator[Callable[[int], None]]:
         """Show progress of something slow: call what this gives with the number of units just done."""
         self.events.emit("progress", stage=self.name, doing=doing, total=total, unit=unit)
         yield lambda count: self.events.emit(

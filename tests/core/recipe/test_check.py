@@ -146,10 +146,10 @@ recipe.toml:27:19: error: no earlier train stage `tow`
   27 | model = { stage = "tow" }
      |                   ^^^^^
   help: did you mean `two`?
-recipe.toml:33:9: error: a model starts from exactly one of `pretrained` and `stage`
+recipe.toml:33:9: error: a model starts from exactly one of `pretrained`, `stage` and `scratch`
   33 | model = { pretrained = "rows", stage = "two" }
      |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-  help: write model = { pretrained = "…" } or model = { stage = "…" }
+  help: write model = { pretrained = "…" }, { stage = "…" } or { scratch = "…" }
 recipe.toml:39:24: error: the folder . holds no model: it has no config.json
   39 | model = { pretrained = "." }
      |                        ^^^
