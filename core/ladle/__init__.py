@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .rejects import Cleaned, Reject
     from .rows import Rows, columns_of, origins, with_column
     from .sample import Sample
+    from .trained import TrainedModel
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ _HOMES = {
     "rejects": ["Cleaned", "Reject"],
     "rows": ["Rows", "columns_of", "origins", "with_column"],
     "sample": ["Sample"],
+    "trained": ["TrainedModel"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -73,6 +73,7 @@ class Columns(Mapping[str, ColumnType]):
         """
         if name not in self._types:
             if not self.known:
+                self.read.add(name)
                 return "any"
             raise OptionError(
                 f"no column `{name}` at this point",

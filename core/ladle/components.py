@@ -136,6 +136,8 @@ class RowWork(Component):
 
     form: ClassVar[Literal["python", "arrow"]] = "python"
     """What a batch is: a dict of lists, or a pyarrow.RecordBatch."""
+    asks: ClassVar[str | None] = None
+    """The option with a model that it asks for predictions, if any: rows need the columns that this one reads."""
 
     _state: Any = PrivateAttr(default=None)
 

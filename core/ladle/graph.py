@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import metadata, util
 from pathlib import Path
@@ -13,11 +13,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from .components import Component, Trainer
+from .components import Component
 from .options import Input, NotInKey, Uses, marked
-from .recipe.check import in_order
 from .recipe.environment import replaced
-from .recipe.model import DataSet, Recipe, Split, TrainStage, Used
+from .recipe.model import DataSet, Recipe, Split, Used
 from .recipe.spans import Path as TomlPath
 from .registry import Offer, module_of
 from .store import FORMAT, Store, digest
@@ -25,19 +24,27 @@ from .store import FORMAT, Store, digest
 
 @dataclass
 class Stage:
-    """One component at work: its inputs are the stages whose outcomes it reads."""
+    """One component at work."""
 
     name: str
     kind: str
     use: str
     component: Component | Split
-    inputs: list[Stage]
+    rows: list[Stage]
+    """The stages whose rows it reads."""
     used: Used | None = None
     techniques: list[Used] = field(default_factory=list)
+    models: dict[str, Stage] = field(default_factory=dict)
+    """The train stages whose models it uses, by name."""
     data_sets: dict[str, list[Stage]] = field(default_factory=dict)
     """Of a train stage: the stages whose rows are the data sets that its trainer and techniques name."""
     parts: dict[str, Any] = field(default_factory=dict)
     """Everything that can change the outcome, as JSON values."""
+
+    @property
+    def inputs(self) -> list[Stage]:
+        """The stages whose outcomes it reads."""
+        return [*self.rows, *self.models.values()]
 
     @property
     def key(self) -> str:
@@ -63,48 +70,69 @@ def _versions(part: dict[str, Any]) -> Iterator[str]:
 
 def stages_of(recipe: Recipe, store: Store) -> list[Stage]:
     """All stages of a recipe, each after its inputs, with their keys."""
-    ends: dict[str, list[Stage]] = {}  # the stages whose rows, read one after another, are a data set
-    stages: list[Stage] = []
-    for data_set in in_order(recipe.data):
-        stages += _data_stages(data_set, ends)
-    trained: dict[str, Stage] = {}
+    found = _Found(recipe)
+    for name in recipe.data:
+        found.data_set(name)
     for train_stage in recipe.train:
-        trained[train_stage.name] = _train_stage(train_stage, recipe, ends, trained)
-    stages += trained.values()
-    for stage in stages:
+        found.train_stage(train_stage.name)
+    for stage in found.stages:
         stage.parts = _parts(stage, recipe, store)
-    return stages
+    return found.stages
 
 
-def _data_stages(data_set: DataSet, ends: dict[str, list[Stage]]) -> list[Stage]:
-    name = data_set.name
-    collected = []
-    for number, used in enumerate(data_set.sources, 1):
-        inputs = [end for _, start in used.component.data_names() for end in ends[start]]
-        title = f"{name}.source" if len(data_set.sources) == 1 else f"{name}.source.{number}"
-        collected.append(Stage(title, "source", used.use, used.component, inputs, used))
-    stages = [*collected]
-    current = collected
-    if data_set.split:
-        current = [Stage(f"{name}.split", "split", "split", data_set.split, current)]
-        stages += current
-    for step in ("clean", "extract", "label", "write"):
-        for number, used in enumerate(data_set.steps[step], 1):
-            stage = Stage(f"{name}.{step}.{number}", step, used.use, used.component, current, used)
-            stages.append(stage)
-            current = current if step == "write" else [stage]
-    ends[name] = current
-    return stages
+class _Found:
+    """The stages of a recipe that have been found so far, each after its inputs."""
 
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.stages: list[Stage] = []
+        self.ends: dict[str, list[Stage]] = {}  # the stages whose rows, read one after another, are a data set
+        self.trained: dict[str, Stage] = {}
 
-def _train_stage(stage: TrainStage, recipe: Recipe, ends: dict[str, list[Stage]], trained: dict[str, Stage]) -> Stage:
-    trainer = stage.trainer.component
-    assert isinstance(trainer, Trainer)
-    components = [used.component for used in stage.uses]
-    data_sets = {name: ends[name] for name in (*stage.data, *(n for c in components for _, n in c.data_names()))}
-    inputs = [end for stages in data_sets.values() for end in stages]
-    inputs += [trained[choice.stage] for c in components for _, choice in c.model_choices() if choice.stage]
-    return Stage(stage.name, "train", stage.trainer.use, trainer, inputs, stage.trainer, stage.techniques, data_sets)
+    def data_set(self, name: str) -> list[Stage]:
+        """The stages whose rows are a data set."""
+        if name not in self.ends:
+            self.ends[name] = self._end_of(self.recipe.data[name])
+        return self.ends[name]
+
+    def _end_of(self, data_set: DataSet) -> list[Stage]:
+        name = data_set.name
+        current: list[Stage] = []
+        for number, used in enumerate(data_set.sources, 1):
+            rows = [end for _, start in used.component.data_names() for end in self.data_set(start)]
+            title = f"{name}.source" if len(data_set.sources) == 1 else f"{name}.source.{number}"
+            current.append(self._add(Stage(title, "source", used.use, used.component, rows, used)))
+        if data_set.split:
+            current = [self._add(Stage(f"{name}.split", "split", "split", data_set.split, current))]
+        for step in ("clean", "extract", "label", "write"):
+            for number, used in enumerate(data_set.steps[step], 1):
+                models = self._models([used])
+                stage = Stage(f"{name}.{step}.{number}", step, used.use, used.component, current, used, models=models)
+                current = current if step == "write" else [stage]
+                self._add(stage)
+        return current
+
+    def train_stage(self, name: str) -> Stage:
+        if name not in self.trained:
+            stage = next(stage for stage in self.recipe.train if stage.name == name)
+            named = (name for used in stage.uses for _, name in used.component.data_names())
+            data_sets = {name: self.data_set(name) for name in (*stage.data, *named)}
+            rows = [end for ends in data_sets.values() for end in ends]
+            models = self._models(stage.uses)
+            outer = stage.trainer
+            self.trained[name] = Stage(
+                name, "train", outer.use, outer.component, rows, outer, stage.techniques, models, data_sets
+            )
+            self._add(self.trained[name])
+        return self.trained[name]
+
+    def _models(self, uses: Iterable[Used]) -> dict[str, Stage]:
+        choices = [choice for used in uses for _, choice in used.component.model_choices()]
+        return {choice.stage: self.train_stage(choice.stage) for choice in choices if choice.stage}
+
+    def _add(self, stage: Stage) -> Stage:
+        self.stages.append(stage)
+        return stage
 
 
 def _parts(stage: Stage, recipe: Recipe, store: Store) -> dict[str, Any]:

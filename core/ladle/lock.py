@@ -53,13 +53,13 @@ def locked_stage(stage: Stage, secrets: Secrets) -> dict[str, Any]:
         "inputs": [inner.name for inner in stage.inputs],
         "parts": stage.parts,
         "files": secrets.redact(_files(stage)),
-        "options": _options(stage.component, stage.used, secrets),
+        "options": locked_options(stage.component, stage.used, secrets),
     }
     if stage.used:
         entry |= {"package": stage.used.offer.plugin.name} | stage.used.after.as_json()
     if stage.kind == "train":
         entry["techniques"] = [
-            {"use": used.use, "options": _options(used.component, used, secrets)} for used in stage.techniques
+            {"use": used.use, "options": locked_options(used.component, used, secrets)} for used in stage.techniques
         ]
     return entry
 
@@ -68,7 +68,7 @@ def _files(stage: Stage) -> list[str]:
     return list(map(str, stage.component.files())) if isinstance(stage.component, Component) else []
 
 
-def _options(component: BaseModel, used: Used | None, secrets: Secrets) -> Any:
+def locked_options(component: BaseModel, used: Used | None, secrets: Secrets) -> Any:
     """The options of a component in a recipe's words, `${NAME}` for values from the environment among them."""
 
     def as_written(path: TomlPath, value: Any) -> Any:

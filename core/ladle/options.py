@@ -155,9 +155,9 @@ class ModelChoice(BaseModel):
             raise OptionError("`revision` belongs to a hub model", option="revision", code="model-choice")
         if self.scratch is not None:
             self._check_architecture(self.scratch)
-        elif of_scratch := self.model_fields_set - {*starts, "revision"}:
-            option = min(of_scratch)
-            raise OptionError(f"`{option}` belongs to a model from scratch", option=option, code="model-choice")
+        for name, field in type(self).model_fields.items() if self.scratch is None else ():
+            if name not in (*starts, "revision") and getattr(self, name) != field.default:
+                raise OptionError(f"`{name}` belongs to a model from scratch", option=name, code="model-choice")
         if self.pretrained is not None:
             self._location = locate(self.pretrained, (info.context or {}).get("folder"))
         return self
@@ -174,13 +174,19 @@ class ModelChoice(BaseModel):
                 help = did_you_mean(setting, sorted(settings), "its settings are")
                 raise OptionError(f"`{name}` has no setting `{setting}`", option=("config", setting), help=help)
 
+    def at(self, folder: Path) -> ModelChoice:
+        """The same choice, its model in a folder: that of a train stage, once it is trained."""
+        copy = self.model_copy()
+        copy._location = Location(folder, None)
+        return copy
+
     @property
     def location(self) -> Location | None:
-        """Where the pre-trained model is; None if the model is another stage's."""
+        """Where the model is; None if it is another stage's that is not trained yet, or is still to be made."""
         return self._location
 
     def fetch(self) -> Path:
-        """The folder of the pre-trained model, which is downloaded if a hub has it."""
+        """The folder of the model, which is downloaded if a hub has it."""
         return fetch(self._location, self.revision)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,11 @@ from pydantic import ValidationError
 
 from .components import Component, RowWork, Trainer
 from .errors import OptionError, Problem, RecipeError, StageError, did_you_mean
-from .events import Events
-from .options import Uses, marked
+from .placing import with_models
 from .recipe.environment import Secrets, VariableError, escaped, expand_all
-from .registry import PluginError, UnknownUseError, installed
+from .registry import PluginError, UnknownUseError
 from .runs import Run
-from .store import Store, read_json
-
-PREDICT = "predict"  # the split of rows to predict
+from .trained import PREDICT, TrainedModel, made
 
 
 class Predictor:
@@ -44,13 +40,14 @@ class Predictor:
             message = f"`{self.stage['use']}` has no way to predict rows"
             help = f"use its model in {run.model(self.stage['name'])} with another program"
             raise RecipeError(Problem("no-prediction", message, help))
+        self.model = TrainedModel(self.run.model(self.stage["name"]), self.trainer)
         self.steps, self.raw = self._way()
 
     def _component(self, locked: dict[str, Any], options: dict[str, Any]) -> Component:
         kind = "trainer" if locked["kind"] == "train" else locked["kind"]
         use = f"{locked['package']}:{locked['use'].rpartition(':')[2]}"
         try:
-            return _made(kind, expand_all(options, self.secrets) | {"use": use}, {})
+            return made(kind, expand_all(options, self.secrets) | {"use": use}, {})
         except VariableError as error:
             raise RecipeError(Problem("environment", str(error), error.help)) from None
         except (UnknownUseError, PluginError) as error:
@@ -91,6 +88,9 @@ class Predictor:
         self.needed = sorted(needed & set(types)) if types else sorted(needed)
         return steps, types
 
+    def _models(self) -> dict[str, Path]:
+        return {name: self.run.model(name) for name, locked in self.locked.items() if locked["kind"] == "train"}
+
     def rows_of_texts(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """One row a text. Raises RecipeError if the model reads more than one text."""
         if len(self.needed) != 1:
@@ -121,7 +121,7 @@ class Predictor:
         for number, locked in enumerate(self.steps):
             work = self._component(locked, locked["options"])
             assert isinstance(work, RowWork)
-            work = restored(work, self.run.learnt(locked["name"]))
+            work = with_models(restored(work, self.run.learnt(locked["name"])), self._models())
             given, at = Rows.of_stages([at]), folder / str(number)
             at.mkdir()
             try:
@@ -134,55 +134,8 @@ class Predictor:
                 what = str(error) if told else f"{type(error).__name__}: {error}"
                 message = self.secrets.redact(f"{locked['name']} ({locked['use']}): {what}")
                 raise StageError(Problem("stage", message)) from error
-        found = dict(self._of_model(Rows.of_stages([at]), folder)) if len(errors) < len(rows) else {}
+        found = self.model(Rows.of_stages([at])) if len(errors) < len(rows) else {}
         return [found.get(str(n)) or {"error": errors.get(str(n), "")} for n in range(len(rows))]
-
-    def _of_model(self, rows: Any, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-        import transformers
-
-        from .rows import ID, SYSTEM
-        from .training.arguments import choose_device, choose_precision
-        from .training.evaluate import outputs
-        from .training.setting import Setting
-
-        transformers.logging.set_verbosity_error()
-        transformers.logging.disable_progress_bar()
-        target = getattr(self.trainer, "target", None)
-        setting = Setting(
-            name=self.stage["name"],
-            data=rows.select([name for name in rows.columns if name not in (*SYSTEM, target)]),
-            data_sets={},
-            start=self.run.model(self.stage["name"]),
-            seed=0,
-            device=(device := choose_device("auto")),
-            precision=choose_precision("auto", device),
-            keys={},
-            store=Store(folder / "store"),
-            events=Events(),
-        )
-        setting.state = read_json(self.run.model(self.stage["name"]) / "ladle.json")["state"]
-        trainer = self.trainer.within(setting)
-        setting.model = trainer.model().to(device)
-        dataset = trainer.dataset(PREDICT)
-        said = trainer.present(outputs(trainer, setting.model, dataset))
-        yield from zip(dataset[ID], said, strict=True)
-
-
-def _made(kind: str, table: dict[str, Any], outer: dict[str, Any]) -> Component:
-    """A component from its table in a lock."""
-    component = installed().find(kind, table["use"]).load()
-    keys = {name: field.alias or name for name, field in component.model_fields.items()}
-    options = {key: value for key, value in (outer | table).items() if key in keys.values()}
-    held = {keys[name]: mark for name, field in component.model_fields.items() for mark in marked(field.metadata, Uses)}
-    for key, mark in held.items():
-        given = {name: options[name] for name in mark.given if name in options}
-        if mark.form == "one":
-            options[key] = _made(mark.kind, options[key], given) if key in options else None
-        elif mark.form == "list":
-            options[key] = [_made(mark.kind, inner, given) for inner in options.get(key, ())]
-        else:
-            options[key] = {name: _made(mark.kind, inner, given) for name, inner in options.get(key, {}).items()}
-    return component.model_validate(options) if held else component.model_validate_json(json.dumps(options))
 
 
 def _write(rows: list[dict[str, Any]], types: dict[str, str], folder: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..columns import Columns
-from ..components import DataSource, Technique, Trainer
+from ..components import DataSource, RowWork, Technique, Trainer
 from ..errors import OptionError, did_you_mean
 from ..registry import called
 from .leaks import check_leaks
@@ -11,6 +13,7 @@ from .likely import check_samples
 from .model import DataSet, Recipe, TrainStage, Used
 from .pairs import check_pairs
 from .problems import Problems
+from .spans import Path as TomlPath
 from .unusual import check_usual
 
 
@@ -19,7 +22,7 @@ def check(recipe: Recipe, problems: Problems) -> None:
     complete = _check_names(recipe, problems)
     ordered = in_order(recipe.data) if complete else []
     for data_set in ordered:
-        _check_models(data_set, problems)
+        _check_models(data_set, recipe, problems)
         _flow(data_set, recipe, problems)
     for index, stage in enumerate(recipe.train):
         _check_start(stage, index, recipe, problems)
@@ -76,23 +79,35 @@ def _check_names(recipe: Recipe, problems: Problems) -> bool:
 
 
 def _has_cycle(recipe: Recipe, problems: Problems) -> bool:
-    whole: set[str] = set()  # data sets that lead to no cycle
+    """Whether a data set needs itself, through others or through the models of train stages."""
+    uses = {("data", name): [*one.sources, *(used for _, used in one.work)] for name, one in recipe.data.items()}
+    uses |= {("train", stage.name): stage.uses for stage in recipe.train}
+    whole: set[tuple[str, str]] = set()  # what leads to no cycle
 
-    def follow(name: str, way: list[str]) -> bool:
-        for used in recipe.data[name].sources if name not in whole else []:
-            for option, start in used.component.data_names():
-                if start in way:
-                    circle = " -> ".join(f"`{n}`" for n in [*way[way.index(start) :], start])
-                    message = f"data sets start from each other in a circle: {circle}"
-                    help = "let one of them start from a file"
-                    problems.add("cycle", message, help, (*used.at, option), "value")
-                    return True
-                if follow(start, [*way, start]):
-                    return True
-        whole.add(name)
+    def needs(node: tuple[str, str]) -> Iterator[tuple[tuple[str, str], TomlPath]]:
+        for used in uses.get(node, ()):
+            for option, name in used.component.data_names():
+                yield ("data", name), (*used.at, option)
+            for option, choice in used.component.model_choices():
+                if choice.stage:
+                    yield ("train", choice.stage), (*used.at, option, "stage")
+
+    def follow(node: tuple[str, str], way: list[tuple[str, str]]) -> bool:
+        for start, at in needs(node) if node not in whole else ():
+            if start in way:
+                circle = [*way[way.index(start) :], start]
+                names = " -> ".join(f"`{name}`" for _, name in circle)
+                is_data = all(kind == "data" for kind, _ in circle)
+                what = "data sets start from each other" if is_data else "these need each other"
+                help = "let one of them start from a file" if start[0] == "data" else "use another model"
+                problems.add("cycle", f"{what} in a circle: {names}", help, at, "value")
+                return True
+            if follow(start, [*way, start]):
+                return True
+        whole.add(node)
         return False
 
-    return any(follow(name, [name]) for name in recipe.data)
+    return any(follow(("data", name), [("data", name)]) for name in recipe.data)
 
 
 def _flow(data_set: DataSet, recipe: Recipe, problems: Problems) -> None:
@@ -108,7 +123,29 @@ def _flow(data_set: DataSet, recipe: Recipe, problems: Problems) -> None:
             problems.add_option_error(error, ("data", data_set.name, "split"))
     for position, (_, used) in enumerate(data_set.work):
         hints = _made_later(data_set, position, given)
+        _check_asked(used, given.fresh(hints), recipe, problems)
         given = _pass(used, given.fresh(hints), problems)
+
+
+def _check_asked(used: Used, given: Columns, recipe: Recipe, problems: Problems) -> None:
+    """Whether the columns are there that a model reads which a component asks for predictions."""
+    component = used.component
+    if not isinstance(component, RowWork) or component.asks is None:
+        return
+    for option, choice in component.model_choices():
+        for stage in recipe.train if option == component.asks else ():
+            if stage.name == choice.stage:
+                try:
+                    for name in sorted(reads_at_prediction(_trainer(stage))):
+                        given.need(name, option=option)
+                except OptionError as error:
+                    problems.add_option_error(error, used.at)
+
+
+def reads_at_prediction(trainer: Trainer) -> set[str]:
+    """The columns that the model of a trainer is told things from: all that it reads but its target."""
+    after = trainer.columns_after(Columns({}, known=False))
+    return set(after.read) - {getattr(trainer, "target", None)}
 
 
 def _peek(used: Used, recipe: Recipe, problems: Problems) -> Columns:
@@ -198,17 +235,19 @@ def _check_splits(used: Used, data_set: DataSet, problems: Problems) -> None:
         )
 
 
-def _check_models(data_set: DataSet, problems: Problems) -> None:
-    """No part of a data set can use the model of a train stage: models are trained when the data are there."""
+def _check_models(data_set: DataSet, recipe: Recipe, problems: Problems) -> None:
+    """Whether the models that the parts of a data set use are there; none of them can begin with nothing."""
     for used in (*data_set.sources, *(used for _, used in data_set.work)):
         for option, choice in used.component.model_choices():
-            help = 'name a pre-trained model: model = { pretrained = "…" }'
-            if choice.stage is not None:
-                message = "only a train stage can go on from the model of another stage"
-                problems.add("unknown-stage", message, help, (*used.at, option, "stage"), "value")
             if choice.scratch is not None:
                 message = "only a train stage can begin with a model that has learnt nothing"
+                help = 'name one that has: model = { pretrained = "…" } or { stage = "…" }'
                 problems.add("unknown-stage", message, help, (*used.at, option, "scratch"), "value")
+            names = [stage.name for stage in recipe.train]
+            if choice.stage is not None and choice.stage not in (*names, *recipe.faulty):
+                help = did_you_mean(choice.stage, names, "the train stages are")
+                message = f"no train stage `{choice.stage}`"
+                problems.add("unknown-stage", message, help, (*used.at, option, "stage"), "value")
 
 
 def _check_start(stage: TrainStage, index: int, recipe: Recipe, problems: Problems) -> None:

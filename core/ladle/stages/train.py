@@ -14,9 +14,11 @@ from ..components import Technique, Trainer
 from ..errors import OptionError
 from ..graph import model_files
 from ..interrupts import Patience
+from ..lock import locked_options
 from ..registry import load_target
 from ..rows import columns_of
 from ..store import digest, write_json
+from ..trained import ABOUT
 from ..training.arguments import choose_device, choose_precision, training_arguments
 from ..training.checkpoints import Checkpoints, last_checkpoint, restore, was_last
 from ..training.evaluate import evaluate
@@ -42,7 +44,7 @@ def train(work: Work) -> Outcome:
     """
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    trainer = work.stage.component
+    trainer = work.component
     assert isinstance(trainer, Trainer)
     size = BatchSize.remembered(work.folder) or BatchSize(trainer.batch_size, trainer.accumulate)
     while True:
@@ -115,10 +117,9 @@ def _start(work: Work, trainer: Trainer) -> tuple[Path | None, str]:
     """The folder of the model to start from, and the key of its content."""
     if trainer.start is None or trainer.start.scratch:
         return None, ""
-    if trainer.start.stage:
-        stage = next(stage for stage in work.stage.inputs if stage.name == trainer.start.stage)
-        return work.store.folder(stage.key) / "model", stage.key
     folder = trainer.start.fetch()
+    if trainer.start.stage:
+        return folder, work.stage.models[trainer.start.stage].key
     return folder, digest(work.store.hash_files(model_files(folder)))
 
 
@@ -129,7 +130,7 @@ def _plan(work: Work, trainer: Trainer, setting: Setting) -> Plan:
     for used in work.stage.techniques:
         assert isinstance(used.component, Technique)
         used.component.columns_after(given)
-        techniques.append(used.component.within(setting))
+        techniques.append(work.placed(used.component).within(setting))
     return Plan(trainer.within(setting), techniques)
 
 
@@ -213,4 +214,7 @@ def _save(work: Work, trainer: Trainer, setting: Setting) -> None:
     folder = work.folder / "model"
     folder.mkdir(exist_ok=True)
     trainer.save(setting.model, folder)
-    write_json(folder / "ladle.json", {"use": work.stage.use, "state": setting.state})
+    used = work.stage.used
+    assert used
+    options = locked_options(used.component, used, work.recipe.secrets)
+    write_json(folder / ABOUT, {"use": used.name, "options": options, "state": setting.state})

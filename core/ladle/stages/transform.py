@@ -35,7 +35,7 @@ CHANGE_SCHEMA = pa.schema(
 
 def transform(work: Work) -> Outcome:
     """Let a component work on all rows of its inputs."""
-    component = work.stage.component
+    component = work.component
     assert isinstance(component, RowWork)
     rows = work.rows()
     after = component.columns_after(columns_of(rows.schema))  # checked again, on what the rows really have

@@ -14,6 +14,7 @@ import pyarrow as pa
 from ..errors import Problem, StageError
 from ..events import Events
 from ..graph import Stage
+from ..placing import with_models
 from ..rejects import Reject
 from ..rows import REJECT_SCHEMA, Rows
 from ..store import OUTCOME, Store, write_json
@@ -55,9 +56,19 @@ class Work:
     """Where in the run's folder to keep what is worth looking into if the stage fails."""
     events: Events
 
+    @property
+    def component(self) -> Any:
+        """The stage's component, with the models that it uses in their folders."""
+        return self.placed(self.stage.component)
+
+    def placed(self, component: Any) -> Any:
+        """A component of the stage with the models that it uses in their folders."""
+        models = {name: self.store.folder(stage.key) / "model" for name, stage in self.stage.models.items()}
+        return with_models(component, models)
+
     def rows(self) -> Rows:
         """The rows of all inputs."""
-        return self.rows_of(self.stage.inputs)
+        return self.rows_of(self.stage.rows)
 
     def rows_of(self, stages: Iterable[Stage]) -> Rows:
         """The rows of some of the inputs. Raises StageError if one of them is no longer in the store."""
@@ -70,7 +81,7 @@ class Work:
 
     def rows_in(self) -> int:
         """How many rows the inputs have given out."""
-        return sum(self.store.outcome(stage.key)["rows_out"] for stage in self.stage.inputs)
+        return sum(self.store.outcome(stage.key)["rows_out"] for stage in self.stage.rows)
 
     def error(self, message: str, help: str = "") -> StageError:
         """The error that this stage cannot do its work."""

@@ -193,6 +193,22 @@ class Wise(Labeler):
         return given
 
 
+class Asking(Labeler):
+    """Label with what a trained model says."""
+
+    asks = "model"
+
+    start: ModelChoice = Field(alias="model")
+    into: Annotated[str, Makes("number")] = "said"
+
+    def label_data(self, data):
+        from ladle import TrainedModel
+
+        said = TrainedModel(self.start.fetch())(data)
+        for batch in data.batches():
+            yield batch | {self.into: [said[row]["twice"] if row in said else None for row in batch["_id"]]}
+
+
 class Json(Writer):
     """Write JSON lines."""
 
@@ -352,7 +368,7 @@ def ladle_feature_extractors():
 
 @hookimpl
 def ladle_labelers():
-    return {"bands": Bands, "wise": Wise}
+    return {"bands": Bands, "wise": Wise, "asking": Asking}
 
 
 @hookimpl

@@ -93,7 +93,7 @@ def test_models_that_are_not_there(message):
         test = 0.5
         [[data.r.label]]
         use = "wise"
-        model = { stage = "one" }
+        model = { stage = "won" }
 
         [[train]]
         use = "guess"
@@ -134,10 +134,10 @@ def test_models_that_are_not_there(message):
     assert (
         found
         == """
-recipe.toml:9:19: error: only a train stage can go on from the model of another stage
-  9 | model = { stage = "one" }
+recipe.toml:9:19: error: no train stage `won`
+  9 | model = { stage = "won" }
     |                   ^^^^^
-  help: name a pre-trained model: model = { pretrained = "…" }
+  help: did you mean `two`?
 recipe.toml:15:24: error: no model `no/such/model`: no such folder, and no installed package of this name carries one
   15 | model = { pretrained = "no/such/model" }
      |                        ^^^^^^^^^^^^^^^
