@@ -32,9 +32,17 @@ def fitting(task: str, registry: Registry) -> list[Offer]:
 
 
 def settled(offers: list[Offer], look: Look, target: str | None) -> list[Offer]:
-    """Of several trainers those for such data: with a column of long texts the ones that read texts."""
+    """Of several trainers those for such data: with a column of long texts the ones that read texts.
+
+    Those whose target would have a type that no column has are none of them.
+    """
     has_texts = any(name != target and look.length(name) > LONG for name in look.columns.of_type("text"))
-    return [offer for offer in offers if _reads_texts(_readers(_load(offer))) == has_texts]
+    readers = [(offer, _readers(_load(offer))) for offer in offers]
+    return [
+        offer
+        for offer, reads in readers
+        if _reads_texts(reads) == has_texts and ("target" not in reads or look.fitting(*reads["target"].types))
+    ]
 
 
 def draft(trainer: Offer, path: Path, registry: Registry, look: Look | None = None, target: str | None = None) -> str:
