@@ -20,6 +20,8 @@ _VERBS = {
     "plugins": "List the installed plugins and what they offer.",
     "runs": "List the runs there have been.",
     "show": "Show what a run did and what its models are worth.",
+    "compare": "Show what several runs are worth, side by side.",
+    "ablate": "Find out whether the techniques of a recipe help.",
     "diff": "Show what differs between two runs.",
     "store": "List what the store holds, or remove what no run uses any more.",
     "schema": "Print the JSON Schema of recipes, for editors.",

@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 300, 170
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 8, 34
+_BROAD, _NAMES, _ROW = 640, 220, 26
 _STEPS = 5  # of an axis, about
 
 _UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -47,6 +48,35 @@ def line_chart(series: Mapping[str, Points], x_label: str) -> Markup:
         if len(points) <= 30:
             parts += [f'<circle class="dot c{number % 6}" cx="{across(x)}" cy="{up(y)}" r="2.5"/>' for x, y in points]
     return Markup("".join([*parts, "</svg>"]) + (_legend(list(known)) if len(known) > 1 else ""))  # names are escaped
+
+
+Range = tuple[float, float | None, float | None]
+"""A number, and from where to where it may be."""
+
+
+def range_chart(ranges: Mapping[str, Range], zero: bool = False) -> Markup:
+    """One line below the other a dot for each number, with a bar from where to where it may be; `zero` marks 0."""
+    known = {name: range_ for name, range_ in ranges.items() if math.isfinite(range_[0])}
+    if not known:
+        return Markup("")
+    ends = [end for range_ in known.values() for end in range_ if end is not None and math.isfinite(end)]
+    marks = ticks(min([*ends, *([0.0] if zero else [])]), max([*ends, *([0.0] if zero else [])]))
+    height = TOP + _ROW * len(known) + BOTTOM
+    across = _Scale(marks[0], marks[-1], _NAMES, _BROAD - RIGHT)
+    parts = [f'<svg viewBox="0 0 {_BROAD} {height}" role="img" aria-label="{escape(", ".join(known))}">']
+    for x, label in zip(marks, _labels(marks), strict=True):
+        kind = "axis" if zero and x == 0 else "grid"
+        parts.append(f'<line class="{kind}" x1="{across(x)}" x2="{across(x)}" y1="{TOP}" y2="{height - BOTTOM}"/>')
+        parts.append(
+            f'<text class="tick" x="{across(x)}" y="{height - BOTTOM + 16}" text-anchor="middle">{label}</text>'
+        )
+    for number, (name, (value, low, high)) in enumerate(known.items()):
+        y = TOP + _ROW * (number + 0.5)
+        parts.append(f'<text class="tick" x="{_NAMES - 12}" y="{y + 4}" text-anchor="end">{escape(name)}</text>')
+        if low is not None and high is not None:
+            parts.append(f'<line class="line c0" x1="{across(low)}" x2="{across(high)}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<circle class="dot c0" cx="{across(value)}" cy="{y}" r="4"/>')
+    return Markup("".join([*parts, "</svg>"]))  # names are escaped
 
 
 def ticks(low: float, high: float, least: float = 0.0) -> list[float]:

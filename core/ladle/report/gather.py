@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..ablation import estimate
+from ..differences import compare
 from ..store import read_json
 from .charts import Points
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..ablation import Ablation
     from ..runs import Run
     from ..store import Store
 
@@ -30,6 +35,70 @@ def gather(run: Run, store: Store) -> dict[str, Any]:
         "trained": trained,
         "versions": {**lock["plugins"], **lock["libraries"], "Python": lock["python"]},
     }
+
+
+def gather_ablation(ablation: Ablation) -> dict[str, Any]:
+    """What an ablation found, stage by stage and metric by metric."""
+    return {
+        "ablation": ablation,
+        "stages": [
+            {
+                "name": stage,
+                "split": split,
+                "metrics": [_ablated(ablation, stage, metric) for metric in ablation.metrics(stage)],
+            }
+            for stage, split in ablation.stages.items()
+        ],
+    }
+
+
+def _ablated(ablation: Ablation, stage: str, metric: str) -> dict[str, Any]:
+    values = {variant.name: ablation.values(stage, metric, variant) for variant in ablation.variants}
+    effects = list(ablation.effects(stage, metric))
+    return {
+        "name": metric,
+        "values": values,
+        "means": {name: tuple(estimate(found)) for name, found in values.items()},
+        "effects": effects,
+        "differences": {" ".join(filter(None, (e.technique, e.others))): tuple(e.difference) for e in effects},
+    }
+
+
+def gather_comparison(runs: Sequence[Run], store: Store) -> dict[str, Any]:
+    """What several runs found, stage by stage: metrics side by side, curves of all of them together, what differs."""
+    gathered = {run.name: {stage["name"]: stage for stage in gather(run, store)["trained"]} for run in runs}
+    stages = dict.fromkeys(name for of_run in gathered.values() for name in of_run)
+    return {
+        "runs": runs,
+        "stages": [_side_by_side(stage, gathered) for stage in stages],
+        "differences": {run.name: compare(runs[0], run) for run in runs[1:]},
+    }
+
+
+def _side_by_side(stage: str, gathered: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    of_runs = {run: stages[stage] for run, stages in gathered.items() if stage in stages}
+    charts: dict[tuple[str, str], dict[str, Points]] = {}
+    for run, found in of_runs.items():
+        for term, points in found["losses"].items():
+            charts.setdefault((f"{term}, training", "step"), {})[run] = points
+        for title, axis, points in found["charts"]:
+            charts.setdefault((title, axis), {})[run] = points
+    return {
+        "name": stage,
+        "metrics": metrics_of({run: found["measures"] for run, found in of_runs.items()}),
+        "charts": charts,
+    }
+
+
+def metrics_of(measures: dict[str, dict[str, Any]]) -> dict[tuple[str, str], dict[str, tuple[float, Any] | None]]:
+    """Metrics of one train stage in several runs, by split and name: of each run its value and interval."""
+    found: dict[tuple[str, str], dict[str, tuple[float, Any] | None]] = {}
+    for run, metrics in measures.items():
+        for split in _SPLITS:
+            for name, value in metrics.get(split, {}).items():
+                of_runs = found.setdefault((split, name), dict.fromkeys(measures))
+                of_runs[run] = (value, metrics["intervals"].get(split, {}).get(name))
+    return found
 
 
 def _stage(locked: dict[str, Any], told: dict[str, Any], store: Store) -> dict[str, Any]:
@@ -65,6 +134,7 @@ def _training(stage: dict[str, Any], store: Store) -> dict[str, Any]:
         "headline": _headline(metrics, stage["options"].get("choose_by"), measured),
         "splits": {split: int(metrics[split]["rows"]) for split in splits},
         "metrics": _metrics(metrics, splits),
+        "measures": metrics,
         "training": metrics["training"],
         "losses": _losses(history),
         "charts": _charts(history),

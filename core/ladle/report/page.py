@@ -5,24 +5,19 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from .charts import line_chart
-from .gather import gather
+from .charts import line_chart, range_chart
 from .legible import differences, visible
-
-if TYPE_CHECKING:
-    from ..runs import Run
-    from ..store import Store
 
 _HERE = Path(__file__).parent
 
 
-def render(run: Run, store: Store) -> str:
-    """The report of a finished run as HTML. Texts of rows are escaped: nothing in data can act in the page."""
+def render(template: str, **told: Any) -> str:
+    """A page as HTML. Texts of rows are escaped: nothing in data can act in it."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -32,9 +27,9 @@ def render(run: Run, store: Store) -> str:
         finalize=_legible,
     )
     environment.filters |= {"count": count, "figure": figure, "seconds": seconds, "moment": moment, "shown": shown}
-    environment.globals |= {"line_chart": line_chart, "differences": differences}
+    environment.globals |= {"line_chart": line_chart, "range_chart": range_chart, "differences": differences}
     style = Markup((_HERE / "style.css").read_text(encoding="utf-8"))
-    return environment.get_template("report.html.jinja").render(style=style, **gather(run, store))
+    return environment.get_template(f"{template}.html.jinja").render(style=style, **told)
 
 
 def _legible(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..errors import OptionError
+from ..metrics import is_better_low
 from ..registry import load_target
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ def training_arguments(
     """The arguments of a training that leaves its checkpoints in `folder`."""
     device, precision = trainer.setting.device, trainer.setting.precision
     steps = math.ceil(rows / trainer.batch_size / trainer.accumulate) * trainer.epochs
-    by_loss = trainer.choose_by == "loss"
     options: dict[str, Any] = {
         "output_dir": str(folder),
         "num_train_epochs": trainer.epochs,
@@ -68,7 +68,7 @@ def training_arguments(
         "restore_callback_states_from_checkpoint": True,
         "load_best_model_at_end": has_validation,
         "metric_for_best_model": f"eval_{trainer.choose_by}" if has_validation else None,
-        "greater_is_better": not by_loss if has_validation else None,
+        "greater_is_better": not is_better_low(trainer.choose_by) if has_validation else None,
         "logging_steps": max(1, int(steps / _LOGS)),
         "logging_nan_inf_filter": False,
         "remove_unused_columns": False,
