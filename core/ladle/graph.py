@@ -160,10 +160,9 @@ def component_key(used: Used | None, component: BaseModel, store: Store) -> dict
         key["files"] = store.hash_files(component.files())
         for option, choice in component.model_choices():
             start = options.pop(option)
-            if choice.location:
-                folder = choice.location.folder
-                hub = [start["pretrained"], start["revision"]]
-                key["model"] = store.hash_files(model_files(folder)) if folder else hub
+            if location := choice.location:
+                files = model_files(location.folder) if location.folder else [location.file] if location.file else []
+                key["model"] = store.hash_files(files) if files else [start["pretrained"], start["revision"]]
             if choice.scratch:
                 key["model"] = start
     if used:

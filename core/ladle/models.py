@@ -13,10 +13,11 @@ _HUB_ID = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 
 
 class Location(NamedTuple):
-    """Where a model is: in a `folder` on this machine, or under an id on a hub."""
+    """Where a model is: in a `folder` or a GGUF `file` on this machine, or under an id on a hub."""
 
-    folder: Path | None
-    hub_id: str | None
+    folder: Path | None = None
+    hub_id: str | None = None
+    file: Path | None = None
 
 
 def locate(name: str, base: Path | None) -> Location:
@@ -28,17 +29,19 @@ def locate(name: str, base: Path | None) -> Location:
     folder = path if base is None or path.is_absolute() else base / path
     if folder.is_dir():
         if (folder / "config.json").is_file():
-            return Location(folder, None)
+            return Location(folder)
         raise OptionError(
             f"the folder {name} holds no model: it has no config.json",
             option="pretrained",
             help="name a folder in Hugging Face layout (config.json, model.safetensors, tokenizer.json)",
             code="missing-model",
         )
-    if carried := _folder_in_package(name):
-        return Location(carried, None)
+    if folder.suffix == ".gguf" and folder.is_file():
+        return Location(file=folder)
+    if carried := _in_package(name):
+        return carried
     if re.fullmatch(_HUB_ID, name) and not folder.parent.is_dir():
-        return Location(None, name)
+        return Location(hub_id=name)
     raise OptionError(
         f"no model `{name}`: no such folder, and no installed package of this name carries one",
         option="pretrained",
@@ -47,7 +50,8 @@ def locate(name: str, base: Path | None) -> Location:
     )
 
 
-def _folder_in_package(name: str) -> Path | None:
+def _in_package(name: str) -> Location | None:
+    """The model that an installed package carries: a folder, or a single GGUF file."""
     try:
         files = metadata.files(name) or []
     except (metadata.PackageNotFoundError, ValueError):
@@ -56,8 +60,9 @@ def _folder_in_package(name: str) -> Path | None:
         if file.name == "config.json" and any(
             other.parent == file.parent and other.suffix == ".safetensors" for other in files
         ):
-            return Path(str(file.locate())).parent
-    return None
+            return Location(Path(str(file.locate())).parent)
+    single = [file for file in files if file.suffix == ".gguf"]
+    return Location(file=Path(str(single[0].locate()))) if len(single) == 1 else None
 
 
 def fetch(location: Location, revision: str | None = None) -> Path:
@@ -67,6 +72,12 @@ def fetch(location: Location, revision: str | None = None) -> Path:
     """
     if location.folder:
         return location.folder
+    if location.file:
+        raise OptionError(
+            f"{location.file.name} is a GGUF file: only a train stage can begin with one",
+            option="model",
+            help="train it first (epochs = 0 leaves it as it is), and name that stage",
+        )
     assert location.hub_id is not None
     from huggingface_hub import snapshot_download
 

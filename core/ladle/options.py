@@ -177,7 +177,7 @@ class ModelChoice(BaseModel):
     def at(self, folder: Path) -> ModelChoice:
         """The same choice, its model in a folder: that of a train stage, once it is trained."""
         copy = self.model_copy()
-        copy._location = Location(folder, None)
+        copy._location = Location(folder)
         return copy
 
     @property

@@ -22,6 +22,7 @@ from ..trained import ABOUT
 from ..training.arguments import choose_device, choose_precision, training_arguments
 from ..training.checkpoints import Checkpoints, last_checkpoint, restore, was_last
 from ..training.evaluate import evaluate
+from ..training.gguf import convert
 from ..training.loop import FirstStep, follow
 from ..training.measured import Measured
 from ..training.memory import BATCH, BatchSize, OutOfMemoryError, is_out_of_memory, memory_problem, shapes
@@ -110,12 +111,20 @@ def _setting(work: Work, trainer: Trainer) -> Setting:
     )
     if trainer.start and trainer.start.scratch:
         setting.begin_at(make_scratch(trainer.start, trainer, setting))
+    elif file := _gguf(trainer):
+        parts = {"file": work.store.hash_files([file])}
+        setting.begin_at(setting.keep("the model of a GGUF file", parts, lambda folder: convert(file, folder)))
     return setting
+
+
+def _gguf(trainer: Trainer) -> Path | None:
+    location = trainer.start.location if trainer.start else None
+    return location.file if location else None
 
 
 def _start(work: Work, trainer: Trainer) -> tuple[Path | None, str]:
     """The folder of the model to start from, and the key of its content."""
-    if trainer.start is None or trainer.start.scratch:
+    if trainer.start is None or trainer.start.scratch or _gguf(trainer):
         return None, ""
     folder = trainer.start.fetch()
     if trainer.start.stage:

@@ -1,4 +1,4 @@
-"""Data files: CSV, JSON, JSON lines, Parquet and plain text, to read and to write."""
+"""Data files: CSV, JSON, JSON lines, Parquet, plain and tagged text; to read, and most of them to write."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 @hookimpl
 def ladle_data_sources() -> dict[str, str]:
     return {
+        "bio": "ladle_files.bio_source:Bio",
         "csv": "ladle_files.csv_source:Csv",
         "json": "ladle_files.json_source:Json",
         "jsonl": "ladle_files.jsonl_source:JsonLines",

@@ -10,29 +10,25 @@ from typing import Annotated, Any, ClassVar
 from pydantic import (
     BeforeValidator,
     Field,
-    PlainSerializer,
     PrivateAttr,
     ValidationInfo,
-    WithJsonSchema,
     model_validator,
 )
 
 from ladle import DataSource, OptionError, Sample
 from ladle.errors import nearest
-from ladle.options import Input, resolve
+from ladle.options import Input, NotInKey, resolve
+
+from .packages import files_in_package
 
 
 def _relative_to_recipe(value: Any, info: ValidationInfo) -> Any:
-    return resolve(value, info) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return resolve(value, info) if info.data.get("package") is None else Path(value)
 
 
-FilesPath = Annotated[
-    Path,
-    BeforeValidator(_relative_to_recipe),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "format": "path"}),
-    Input(),
-]
+FilesPath = Annotated[Path, BeforeValidator(_relative_to_recipe), Input()]
 """A file, a folder or a glob pattern; the content of the files, not their names, is part of a stage's key."""
 
 
@@ -42,22 +38,32 @@ class FileSource(DataSource):
     suffixes: ClassVar[tuple[str, ...]]
     """How the names of a folder's files end, of those that are read."""
 
+    package: Annotated[str | None, NotInKey()] = Field(
+        default=None,
+        description="An installed Python package that carries the files, called as pip calls it; it is not imported.",
+    )
     path: FilesPath = Field(
         description="A file, a folder (its files of this format, those of folders in it too) or a glob pattern such as "
-        "data/*.gz or data/**/part-*; several files are read one after another, sorted by name. Relative to the recipe."
+        "data/*.gz or data/**/part-*; several files are read one after another, sorted by name. Relative to the "
+        "recipe, or with `package` to the package's own folder (or else to where packages are installed)."
     )
 
     _folder: Path | None = PrivateAttr(default=None)
+    _carried: dict[Path, str] = PrivateAttr(default={})
 
     @model_validator(mode="after")
     def _some_file(self, info: ValidationInfo) -> FileSource:
         folder = (info.context or {}).get("folder")
         self._folder = None if folder is None else Path(folder)
+        if self.package is not None:
+            self._carried = files_in_package(self.package, self.path, self._is_of_format)
         self.files()
         return self
 
     def files(self) -> list[Path]:
         """The files to read, sorted by path. Raises OptionError if there is none."""
+        if self._carried:
+            return list(self._carried)
         if self.path.is_file():
             return [self.path]
         import glob
@@ -78,7 +84,9 @@ class FileSource(DataSource):
         return sorted(found)
 
     def name_of(self, path: Path) -> str:
-        """A file's name in messages and origins: as the recipe would write it."""
+        """A file's name in messages and origins: as the recipe would write it, PACKAGE:PATH if a package carries it."""
+        if path in self._carried:
+            return f"{self.package}:{self._carried[path]}"
         if self._folder is not None and path.is_relative_to(self._folder):
             path = path.relative_to(self._folder)
         return path.as_posix()

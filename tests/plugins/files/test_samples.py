@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ladle_files.bio_source import Bio
 from ladle_files.csv_source import Csv
 from ladle_files.json_source import Json
 from ladle_files.jsonl_source import JsonLines
@@ -48,6 +49,13 @@ def test_lines_and_files_of_text(sample):
     files = {"a.txt": "one\ntwo", "b.txt": "three"}
     assert sample(Text, files, path=".", by="file") == ([{"text": "one\ntwo"}, {"text": "three"}], True)
     assert sample(Text, files | {"b.txt": "x" * 100_000}, path=".", by="file") == ([{"text": "one\ntwo"}], False)
+
+
+def test_sentences(sample):
+    rows = [{"tokens": ["Ada", "left"], "tags": ["B-x", "O"]}, {"tokens": ["yes"], "tags": ["O"]}]
+    text = "Ada B-x\nleft O\n\nbad\n\nyes O\n"
+    assert sample(Bio, {"a.bio": text}) == (rows, True)
+    assert sample(Bio, {"a.bio": text}, count=1) == (rows[:1], False)
 
 
 def test_the_first_of_several_files_is_not_all(sample):
