@@ -51,15 +51,19 @@ def command(
         echo_json([{"row": row, **answer} for row, answer in zip(rows, answers, strict=True)])
         return
     for row, answer in zip(rows, answers, strict=True):
-        click.echo(f"{_short(answer)}  {_shown(row)}")
+        click.echo(_told(answer, _shown(row)))
 
 
-def _short(answer: dict[str, Any]) -> str:
+def _told(answer: dict[str, Any], row: str) -> str:
+    """A class or numbers beside the row; texts, and what has parts, below it."""
     if "error" in answer:
-        return f"(rejected: {answer['error']})"
+        return f"(rejected: {answer['error']})  {row}"
     if "label" in answer:
-        return f"{answer['label']:<14} {answer['probability']:.3f}"
-    return "  ".join(f"{name} {value:.4g}" for name, value in answer.items())
+        return f"{answer['label']:<14} {answer['probability']:.3f}  {row}"
+    if all(isinstance(value, int | float) for value in answer.values()):
+        return "  ".join([*(f"{name} {value:.4g}" for name, value in answer.items()), row])
+    texts = {name: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for name, v in answer.items()}
+    return "\n".join([row, *(f"    {name}: {text}" for name, text in texts.items())])
 
 
 def _shown(row: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from pathlib import Path
@@ -18,6 +19,12 @@ _HERE = Path(__file__).parent
 
 def render(template: str, **told: Any) -> str:
     """A page as HTML. Texts of rows are escaped: nothing in data can act in it."""
+    style = Markup((_HERE / "style.css").read_text(encoding="utf-8"))
+    return _environment().get_template(f"{template}.html.jinja").render(style=style, **told)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -28,8 +35,7 @@ def render(template: str, **told: Any) -> str:
     )
     environment.filters |= {"count": count, "figure": figure, "seconds": seconds, "moment": moment, "shown": shown}
     environment.globals |= {"line_chart": line_chart, "range_chart": range_chart, "differences": differences}
-    style = Markup((_HERE / "style.css").read_text(encoding="utf-8"))
-    return environment.get_template(f"{template}.html.jinja").render(style=style, **told)
+    return environment
 
 
 def _legible(value: Any) -> Any:

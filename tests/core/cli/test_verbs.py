@@ -130,6 +130,12 @@ def test_run_show_runs_and_predict(ladle, recipe):
     _predict_files(ladle)
 
 
+def test_predict_tells_texts_and_what_has_parts_below_the_row(ladle, recipe):
+    ladle("run", recipe('[[train]]\nuse = "teller"\ndata = "r"\n'))
+    Path("more.jsonl").write_text('{"n": 4}\n')
+    assert ladle("predict", "recipe", "--file", "more.jsonl").out == '4\n    text: about 8\n    parts: [{"of": 2}]\n'
+
+
 def _predict_files(ladle):
     files = {
         "a.txt": "abc\r\n\r\nab\u2028c\r\n",

@@ -284,6 +284,13 @@ class Served(Guess):
         return [{"served": float(value) * self.base.times, "tops": len(self.tops)} for value in outputs["twice"]]
 
 
+class Teller(Guess):
+    """A guess in words."""
+
+    def present(self, outputs):
+        return [{"text": f"about {value:.0f}", "parts": [{"of": 2}]} for value in outputs["twice"]]
+
+
 class Meal(Guess):
     """Several guesses, with one column unless they say another."""
 
@@ -378,7 +385,7 @@ def ladle_writers():
 
 @hookimpl
 def ladle_trainers():
-    return {"guess": Guess, "served": Served, "meal": Meal}
+    return {"guess": Guess, "served": Served, "meal": Meal, "teller": Teller}
 
 
 @hookimpl
