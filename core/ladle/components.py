@@ -118,6 +118,19 @@ class DataSource(Component):
         """The columns and their types, found without reading everything; None where that is impossible."""
         return None
 
+    # Of a source that options of the type DataName make read other data sets of the recipe
+
+    def reading(self, data: Mapping[str, Rows]) -> DataSource:
+        """A copy that reads the data sets, by name, which its options name.
+
+        Its batches may have `_id` and `_split`, which then stay what they are.
+        """
+        raise NotImplementedError
+
+    def columns_of(self, data: Mapping[str, Columns]) -> Columns:
+        """The columns that it makes of those of the data sets; it raises OptionError for one that is missing."""
+        raise NotImplementedError
+
     def first_rows(self, count: int) -> Sample | None:
         """The first `count` rows, typed as `read` gives them; None where that would take more than milliseconds.
 

@@ -37,7 +37,7 @@ class Stage:
     models: dict[str, Stage] = field(default_factory=dict)
     """The train stages whose models it uses, by name."""
     data_sets: dict[str, list[Stage]] = field(default_factory=dict)
-    """Of a train stage: the stages whose rows are the data sets that its trainer and techniques name."""
+    """The stages whose rows are the data sets that its options name."""
     parts: dict[str, Any] = field(default_factory=dict)
     """Everything that can change the outcome, as JSON values."""
 
@@ -99,9 +99,11 @@ class _Found:
         name = data_set.name
         current: list[Stage] = []
         for number, used in enumerate(data_set.sources, 1):
-            rows = [end for _, start in used.component.data_names() for end in self.data_set(start)]
+            data_sets = {start: self.data_set(start) for _, start in used.component.data_names()}
+            rows = [end for ends in data_sets.values() for end in ends]
             title = f"{name}.source" if len(data_set.sources) == 1 else f"{name}.source.{number}"
-            current.append(self._add(Stage(title, "source", used.use, used.component, rows, used)))
+            stage = Stage(title, "source", used.use, used.component, rows, used, data_sets=data_sets)
+            current.append(self._add(stage))
         if data_set.split:
             current = [self._add(Stage(f"{name}.split", "split", "split", data_set.split, current))]
         for step in ("clean", "extract", "label", "write"):

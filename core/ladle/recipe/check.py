@@ -151,8 +151,12 @@ def reads_at_prediction(trainer: Trainer) -> set[str]:
 def _peek(used: Used, recipe: Recipe, problems: Problems) -> Columns:
     source = used.component
     assert isinstance(source, DataSource)
-    for _, name in source.data_names():
-        return recipe.data[name].columns
+    if names := [name for _, name in source.data_names()]:
+        try:
+            return source.columns_of({name: recipe.data[name].columns.fresh() for name in names})
+        except OptionError as error:
+            problems.add_option_error(error, used.at)
+            return Columns({}, known=False)
     if recipe.is_offline:
         return Columns({}, known=False)
     try:

@@ -24,7 +24,6 @@ from ..rows import (
     origins,
     row_texts,
 )
-from .derived import OtherData
 from .work import Outcome, Rejects, RowSink, Work
 
 
@@ -32,8 +31,8 @@ def collect(work: Work) -> Outcome:
     """Read a source to its end."""
     source = work.stage.component
     assert isinstance(source, DataSource)
-    if isinstance(source, OtherData):
-        source = source.reading(work.rows())
+    if is_derived := bool(source.data_names()):
+        source = source.reading({name: work.rows_of(stages) for name, stages in work.stage.data_sets.items()})
     number = work.stage.name.rpartition(".")[2]
     identify = _Identifier(f"{number}:" if number.isdigit() and number != "1" else "")
     with RowSink(work.folder) as rows, Rejects(work) as rejects:
@@ -41,7 +40,7 @@ def collect(work: Work) -> Outcome:
             if isinstance(item, Reject):
                 rejects.add([item])
             else:
-                if not isinstance(source, OtherData) and (taken := [n for n in item.schema.names if n in (ID, SPLIT)]):
+                if not is_derived and (taken := [n for n in item.schema.names if n in (ID, SPLIT)]):
                     raise work.error(f"the source has a column `{taken[0]}`, a name that ladle needs", "rename it")
                 rows.write(identify(item))
                 work.events.emit("progress", stage=work.stage.name, advance=item.num_rows, unit="rows")

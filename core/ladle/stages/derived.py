@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, PrivateAttr
@@ -13,6 +13,7 @@ from ..options import DataName
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ..columns import Columns
     from ..rows import Rows
 
 
@@ -23,11 +24,13 @@ class OtherData(DataSource):
 
     _rows: Any = PrivateAttr(default=None)
 
-    def reading(self, rows: Rows) -> OtherData:
-        """A copy that reads these rows, which the other data set has written."""
+    def reading(self, data: Mapping[str, Rows]) -> OtherData:
         copy = self.model_copy()
-        copy._rows = rows
+        copy._rows = data[self.name]
         return copy
+
+    def columns_of(self, data: Mapping[str, Columns]) -> Columns:
+        return data[self.name]
 
     def read(self) -> Iterator[pa.RecordBatch]:
         return self._rows.whole_batches()
