@@ -19,7 +19,7 @@ def test_recipes_find_the_component_and_its_documentation(offer):
     component = installed().find(offer.kind, f"{offer.plugin.name}:{offer.use}").load()
     assert component.summary().endswith((".", ";"))
     assert all(field.description for field in component.model_fields.values())
-    assert component.model_json_schema()["properties"]
+    assert "properties" in component.model_json_schema()
 
 
 @pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: f"{offer.kind} {offer.use}")

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from ..components import Component
 from ..options import DataReference, Usual, marked
+from ..registry import CALLED
 from ..schema import option_schema
 
 NAME = "NAME"
@@ -21,6 +22,7 @@ UNKNOWN = "…"
 """Stands for a text that the reader has to fill in."""
 
 _WIDTH = 100  # columns of a line
+_OF_TABLES = (*CALLED, "split")
 _COMMENT = 32  # the column in which comments on options begin
 _BEGINNING = re.compile(r".*?(?:[.;](?=\s)|$)", re.DOTALL)  # of a description
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -56,7 +58,9 @@ def example(
 
 
 def header(kind: str, data: str = NAME) -> str:
-    """The header of the table for a component of a kind, or for a split."""
+    """The header of the table for a component of a kind, or for a split; a comment for one that an option holds."""
+    if kind not in _OF_TABLES:
+        return f"# in an option that holds a {kind}:"
     if kind in ("trainer", "technique"):
         return "[[train]]" if kind == "trainer" else "[[train.technique]]"
     path = f"data.{_key(data)}.{kind}"

@@ -15,5 +15,6 @@ def ladle_cleaners() -> dict[str, str]:
         "filter": "ladle_cleaning.conditions:Filter",
         "missing": "ladle_cleaning.gaps:Missing",
         "normalise": "ladle_cleaning.unicode:Normalise",
+        "replace": "ladle_cleaning.replacing:Replace",
         "select": "ladle_cleaning.selection:Select",
     }

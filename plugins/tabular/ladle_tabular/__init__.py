@@ -1,10 +1,15 @@
-"""Features of number and category columns: scaling, bins, one-hot and ordinal codes."""
+"""Tables: features of number and category columns (scaling, bins, one-hot and ordinal codes), and joins."""
 
 from __future__ import annotations
 
 from ladle import hookimpl
 
 __version__ = "0.1.0"
+
+
+@hookimpl
+def ladle_data_sources() -> dict[str, str]:
+    return {"join": "ladle_tabular.joining:Join"}
 
 
 @hookimpl
