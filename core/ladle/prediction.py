@@ -134,7 +134,11 @@ class Predictor:
                 what = str(error) if told else f"{type(error).__name__}: {error}"
                 message = self.secrets.redact(f"{locked['name']} ({locked['use']}): {what}")
                 raise StageError(Problem("stage", message)) from error
-        found = self.model(Rows.of_stages([at])) if len(errors) < len(rows) else {}
+        try:
+            found = self.model(Rows.of_stages([at])) if len(errors) < len(rows) else {}
+        except OptionError as error:
+            message = self.secrets.redact(f"{self.stage['name']} ({self.stage['use']}): {error}")
+            raise StageError(Problem("stage", message, error.help)) from error
         return [found.get(str(n)) or {"error": errors.get(str(n), "")} for n in range(len(rows))]
 
 

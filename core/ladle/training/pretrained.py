@@ -44,7 +44,9 @@ def tokenizer_from(folder: Path) -> PreTrainedTokenizerBase:
     if len(tokenizer) <= len(tokenizer.all_special_tokens) or not tokenizer.is_fast:
         raise _no_tokenizer(folder)  # of a folder without one, AutoTokenizer makes one that knows no word
     if tokenizer.pad_token_id is None:  # decoders seldom have one; the mask hides it
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
+        special = [tokenizer.eos_token, tokenizer.unk_token, *tokenizer.all_special_tokens]
+        # an ordinary word would be one that stands for no text, once the tokeniser is saved
+        tokenizer.pad_token = next(filter(None, special), None) or tokenizer.convert_ids_to_tokens(0)
     return tokenizer
 
 
