@@ -66,9 +66,10 @@ class PlanTrainer(_Below):
         self._waiting: collections.deque[list[str]] = collections.deque()  # ids of the rows of batches to come
         super().__init__(*args, **options)
         self.remove_callback(transformers.PrinterCallback)  # what it prints, events tell
-        self._together = plan.ask("batch", self.data_collator)
-        self._loss = plan.ask("loss", self._own_loss)
-        self._step = plan.ask("step", self._own_step)
+        # names that no class below has for its own
+        self._plan_batch = plan.ask("batch", self.data_collator)
+        self._plan_loss = plan.ask("loss", self._own_loss)
+        self._plan_step = plan.ask("step", self._own_step)
 
     # Rows into batches
 
@@ -93,7 +94,7 @@ class PlanTrainer(_Below):
         if isinstance(rows[0], dict) and ID in rows[0] and not self.args.dataloader_num_workers:
             self._waiting.append([row[ID] for row in rows])
         with drawn_from(self.args.seed, int(self.state.epoch or 0), rows[0]):
-            return self._together(rows)
+            return self._plan_batch(rows)
 
     @contextmanager
     def _collating(self, collate: Callable[..., Any]) -> Iterator[None]:
@@ -128,7 +129,7 @@ class PlanTrainer(_Below):
         ids = self._waiting.popleft() if self._waiting else []
         self._in_step = True
         try:
-            loss = self._step(model, inputs)
+            loss = self._plan_step(model, inputs)
         finally:
             self._in_step = False
         if self._guard and (fault := self._guard.fault(loss.item(), self.accelerator.sync_gradients)):
@@ -163,7 +164,7 @@ class PlanTrainer(_Below):
     ) -> Any:
         if not self._in_step:  # evaluation by a class that measures itself
             return super().compute_loss(model, _without_counts(inputs), return_outputs)
-        shares = average(self._loss(model, inputs), self._counts)
+        shares = average(self._plan_loss(model, inputs), self._counts)
         self._told = {name: share.detach() for name, share in shares.items()}  # of several passes, the last one's
         return sum(shares.values()) * self.accelerator.num_processes  # gradients are averaged over processes
 
