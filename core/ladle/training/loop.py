@@ -197,6 +197,7 @@ class PlanTrainer(_Below):
             steps = self.state.global_step - self._shares_from
             logs |= {f"loss/{name}": share.item() / steps for name, share in self._shares.items()}
             self._shares = {}
+            logs |= self.plan.trainer.setting.told()
         super().log(logs, start_time)
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:

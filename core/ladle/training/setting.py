@@ -56,6 +56,7 @@ class Setting:
         self.notes: dict[str, Any] = {}
         """What a reader of the report should know: rows without a label, texts that were cut."""
         self.events = events
+        self._told: dict[str, list[float]] = {}
         self._keys = keys
         self._store = store
 
@@ -91,6 +92,19 @@ class Setting:
                 write_json(folder / OUTCOME, told)
                 make(folder)
         return self._store.folder(key)
+
+    def tell(self, name: str, value: float) -> None:
+        """Add a number to a curve of the report, whose points are the means of what was told between two log entries.
+
+        For a trainer or technique that knows, while it trains, something that is no term of the loss.
+        """
+        self._told.setdefault(name, []).append(float(value))
+
+    def told(self) -> dict[str, float]:
+        """The means of what was told since this was last asked."""
+        means = {name: sum(values) / len(values) for name, values in self._told.items()}
+        self._told = {}
+        return means
 
     def autocast(self) -> torch.autocast:
         """A context in which the model computes in the precision of this training."""

@@ -323,6 +323,19 @@ class Wasteful(Technique):
         return inner(model, batch)
 
 
+class Telling(Technique):
+    """Tells a number for each batch, and one for every second."""
+
+    _seen: int = PrivateAttr(default=0)
+
+    def loss(self, inner: Any, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, Term]:
+        self._seen += 1
+        self.setting.tell("batches so far", self._seen)
+        if self._seen % 2 == 0:
+            self.setting.tell("even", self._seen)
+        return inner(model, batch)
+
+
 class Spoilt(Technique):
     """Multiplies the loss from a step on."""
 
@@ -383,6 +396,7 @@ def registry() -> Registry:
             "two-gradients": TwoGradients,
             "random-mask": RandomMask,
             "wasteful": Wasteful,
+            "telling": Telling,
             "spoilt": Spoilt,
             "refusing": Refusing,
         },

@@ -54,6 +54,16 @@ def test_each_term_is_a_curve_and_the_loss_is_their_sum(train, kept):
         assert terms["loss/cross-entropy under attack"] > terms["loss/cross-entropy"]
 
 
+def test_what_is_told_in_training_is_a_curve(train, kept):
+    run = train(technique("telling"), batch_size=2, accumulate=2, arguments={"logging_steps": 2})
+    [entry] = [entry for entry in kept(run, "history.json") if "loss" in entry]
+    assert (entry["batches so far"], entry["even"]) == (2.5, 3.0)  # of four batches
+    page = run.report.read_text()
+    assert "batches so far" not in page  # a curve of one point is none
+    again = train(technique("telling"), batch_size=2, epochs=3, arguments={"logging_steps": 1})
+    assert "batches so far" in again.report.read_text()
+
+
 def test_a_step_may_take_two_gradients(train, kept):
     plain = train(batch_size=8, epochs=2, clip=0)
     twice = train(technique("two-gradients"), batch_size=8, epochs=2, clip=0)
