@@ -41,7 +41,7 @@ class Classification(Supervised):
     )
 
     def doubts(self, sample: Sample) -> Iterator[OptionError]:
-        values = sample.values(self.target)
+        values = self.classes_in(sample)
         classes = set(values)
         if len(values) < _ENOUGH:
             return
@@ -57,6 +57,10 @@ class Classification(Supervised):
                 option="target",
                 help="name the column with the classes",
             )
+
+    def classes_in(self, sample: Sample) -> list[Any]:
+        """The classes of a sample's rows."""
+        return sample.values(self.target)
 
     @property
     def labels(self) -> list[str]:
@@ -86,13 +90,17 @@ class Classification(Supervised):
         """The classes of the model to start from; [] if it has none, or there is no such model."""
         raise NotImplementedError
 
+    def classes_of(self, targets: pa.ChunkedArray) -> pa.ChunkedArray:
+        """The classes in a target column, one after another."""
+        return targets
+
     @functools.cached_property
     def _counts(self) -> dict[str, int]:
-        """How many rows of the train split each class has; classes in the order of their names or numbers."""
+        """How often the train split has each class; classes in the order of their names or numbers."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        column = self.setting.data.of_split("train").select([self.target]).table()[self.target]
+        column = self.classes_of(self.setting.data.of_split("train").select([self.target]).table()[self.target])
         found = pc.value_counts(column.cast(pa.string()).combine_chunks().drop_null())
         counts = dict(zip(*(found.field(name).to_pylist() for name in ("values", "counts")), strict=True))
         return dict(sorted(counts.items(), key=lambda c: int(c[0]) if pa.types.is_integer(column.type) else c[0]))

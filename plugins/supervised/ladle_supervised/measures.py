@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
 from sklearn import metrics
 
 from ladle.training import Measured
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 RESAMPLES = 1000
 MISTAKES = 30
@@ -29,7 +32,7 @@ def measure_classes(probabilities: np.ndarray, truth: np.ndarray, labels: list[s
         "accuracy": float(metrics.accuracy_score(truth, predicted)),
         "macro_f1": float(metrics.f1_score(truth, predicted, average="macro", zero_division=0)),
     }
-    intervals = _intervals(values, _resampled(confusion))
+    intervals = intervals_of(values, _resampled(confusion))
     if len(labels) == 2 and len(set(truth)) == 2:
         values["auc"] = float(metrics.roc_auc_score(truth, probabilities[:, 1]))
         intervals["auc"] = _auc_interval(values["auc"], probabilities[:, 1], truth)
@@ -48,6 +51,14 @@ def _summing_to_1(probabilities: np.ndarray) -> np.ndarray:
     """In double precision: in single precision they are a little off, which sklearn warns of."""
     probabilities = probabilities.astype(np.float64)
     return probabilities / probabilities.sum(-1, keepdims=True)
+
+
+def resampled_sums(counts: np.ndarray | csr_array) -> Iterable[np.ndarray]:
+    """The sums over rows of `counts` [rows, …], for rows drawn anew with replacement (Efron 1979)."""
+    random = np.random.default_rng(0)
+    rows = counts.shape[0]
+    for _ in range(RESAMPLES):
+        yield np.bincount(random.integers(rows, size=rows), minlength=rows) @ counts
 
 
 def _resampled(confusion: np.ndarray) -> Iterable[dict[str, float]]:
@@ -69,7 +80,7 @@ def _resampled(confusion: np.ndarray) -> Iterable[dict[str, float]]:
         }
 
 
-def _intervals(values: dict[str, float], resampled: Iterable[dict[str, float]]) -> dict[str, tuple[float, float]]:
+def intervals_of(values: dict[str, float], resampled: Iterable[dict[str, float]]) -> dict[str, tuple[float, float]]:
     """The middle 95 % of each resampled metric, widened to its value if resampling has a bias (F1 of rare classes)."""
     samples = list(resampled)
     found = {}
@@ -131,7 +142,7 @@ def measure_numbers(predicted: np.ndarray, truth: np.ndarray) -> Measured:
     values = _of_numbers(truth, predicted)
     return Measured(
         metrics={**values, "loss": float(np.mean((truth - predicted) ** 2)), "rows": len(truth)},
-        intervals=_intervals(values, _resampled_numbers(truth, predicted, values)),
+        intervals=intervals_of(values, _resampled_numbers(truth, predicted, values)),
     )
 
 
@@ -159,6 +170,39 @@ def _resampled_numbers(
             | {"rmse": float(np.sqrt(squared)), "mae": float(np.mean(np.abs(missed)))}
             | ({"r2": float(1 - squared / spread)} if spread > 0 else {})
         )
+
+
+def with_correlations(measured: Measured, predicted: np.ndarray, truth: np.ndarray) -> Measured:
+    """What was measured of numbers, with Pearson's and Spearman's correlation, where the truth varies.
+
+    Intervals of Spearman's are those of the correlation of ranks, whose places among all rows are kept when rows are
+    drawn anew. Predictions that do not vary have a correlation of 0.
+    """
+    if np.ptp(truth) == 0:
+        return measured
+    pairs = {"pearson": (predicted, truth), "spearman": (stats.rankdata(predicted), stats.rankdata(truth))}
+    values, intervals = {}, {}
+    for name, (one, other) in pairs.items():
+        moments = _moments(one, other)
+        values[name] = _correlation(moments.sum(0))
+        intervals |= intervals_of({name: values[name]}, ({name: _correlation(m)} for m in resampled_sums(moments)))
+    loss_and_rows = {name: measured.metrics.pop(name) for name in ("loss", "rows")}
+    measured.metrics |= values | loss_and_rows
+    measured.intervals |= intervals
+    return measured
+
+
+def _moments(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """What a correlation is worked out from, for each row: [rows, 6]."""
+    x, y = ((numbers - numbers.mean()) / (numbers.std() or 1.0) for numbers in (one.astype(float), other.astype(float)))
+    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
+
+
+def _correlation(sums: np.ndarray) -> float:
+    """Pearson's correlation from sums of moments; 0 where one side does not vary."""
+    x, y, xx, yy, xy = sums[1:] / sums[0]
+    varies = max(xx - x * x, 0.0) * max(yy - y * y, 0.0)
+    return float((xy - x * y) / np.sqrt(varies)) if varies > 1e-12 else 0.0
 
 
 def furthest_misses(predicted: np.ndarray, truth: np.ndarray) -> tuple[list[int], list[dict[str, Any]]]:

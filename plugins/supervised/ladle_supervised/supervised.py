@@ -46,13 +46,22 @@ class Supervised(Trainer):
         """Targets as the numbers that the loss takes; null for one that cannot be learnt or measured."""
         raise NotImplementedError
 
+    def learnable(self, batch: pa.RecordBatch) -> pa.Array:
+        """The targets of a batch as `numbers`: for trainers that need other columns to tell which can be learnt."""
+        return self.numbers(batch[self.target])
+
+    def label_batch(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """What a batch has beside the inputs of its rows: labels where they are known, and `counts`."""
+        raise NotImplementedError
+
     def prepared(
         self, split: str, doing: str, parts: dict[str, Any], prepare: Callable[[pa.RecordBatch, Notes], dict[str, Any]]
     ) -> Dataset:
         """The rows of a split as `_id`, `label` and the columns that `prepare` makes of a batch; kept in the store.
 
         Rows without a target that can be learnt are left out, and the notes say how many. At prediction, no row
-        has a `label`. Raises OptionError if no row is left.
+        has a `label`. A `prepare` that makes several rows of one gives `_id` and `label` anew. Raises OptionError if no
+        row is left.
         """
         from datasets import Dataset
 
@@ -67,6 +76,7 @@ class Supervised(Trainer):
         self, folder: Path, split: str, doing: str, prepare: Callable[..., dict[str, Any]], has_target: bool
     ) -> None:
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         notes = Notes()
         out = None
@@ -74,13 +84,12 @@ class Supervised(Trainer):
             for batch in self.setting.data.of_split(split).batches("arrow"):
                 rows, columns = batch.num_rows, {"_id": batch["_id"]}
                 if has_target:
-                    labels = self.numbers(batch[self.target])
-                    missing = batch[self.target].null_count
-                    notes[f"{split} rows left out, without `{self.target}`"] += missing
-                    notes[f"{split} rows left out, with a `{self.target}` {self.unusable}"] += (
-                        labels.null_count - missing
-                    )
+                    labels = self.learnable(batch)
                     there = labels.is_valid()
+                    missing = batch[self.target].filter(pc.invert(there)).null_count
+                    unusable = f"with {self._article} `{self.target}` {self.unusable}"
+                    notes[f"{split} rows left out, without `{self.target}`"] += missing
+                    notes[f"{split} rows left out, {unusable}"] += labels.null_count - missing
                     batch = batch.filter(there)
                     columns = {"_id": batch["_id"], "label": labels.filter(there)}
                 if batch.num_rows:
@@ -97,10 +106,13 @@ class Supervised(Trainer):
         out.close()
         (folder / "notes.json").write_text(json.dumps(+notes))
 
+    @property
+    def _article(self) -> str:
+        return "an" if self.target[:1].lower() in tuple("aeiou") else "a"
+
     def with_rows(self, mistakes: list[dict[str, Any]], dataset: Dataset, places: list[int]) -> list[dict[str, Any]]:
         """Mistakes at places of `dataset`, each with its `row` as a person reads it: without target, vectors, lists."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         from ladle import columns_of
 
@@ -108,11 +120,20 @@ class Supervised(Trainer):
         names = [n for n in columns_of(data.schema) if n != self.target]
         names = [n for n in names if not pa.types.is_nested(data.schema.field(n).type)]
         ids = dataset.select(places)["_id"][:]
-        rows = {}
-        for batch in data.select(names).batches("arrow"):
-            chosen = batch.filter(pc.is_in(batch["_id"], pa.array(ids, pa.string())))
-            rows |= {row["_id"]: {name: _plain(value) for name, value in row.items()} for row in chosen.to_pylist()}
-        return [{"row": rows[id_], **mistake} for id_, mistake in zip(ids, mistakes, strict=True)]
+        rows = self.rows_of(ids, names)
+        shown = ({name: _plain(value) for name, value in rows[id_].items()} for id_ in ids)
+        return [{"row": row, **mistake} for row, mistake in zip(shown, mistakes, strict=True)]
+
+    def rows_of(self, ids: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
+        """The rows with these ids, by id, with `_id` and the columns of these names."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        wanted = pa.array(ids, pa.string())
+        rows: dict[str, dict[str, Any]] = {}
+        for batch in self.setting.data.select(names).batches("arrow"):
+            rows |= {row["_id"]: row for row in batch.filter(pc.is_in(batch["_id"], wanted)).to_pylist()}
+        return rows
 
 
 def _plain(value: Any) -> Any:

@@ -23,7 +23,7 @@ class PooledClassifierConfig(PreTrainedConfig):
 
 
 class PooledClassifier(PreTrainedModel):
-    """Classes from the mean (or the first) of an encoder's last states, over the tokens that are no padding."""
+    """Classes, or a number, from the mean (or the first) of an encoder's last states, where no padding is."""
 
     config_class = PooledClassifierConfig
     base_model_prefix = "encoder"
@@ -52,8 +52,13 @@ class PooledClassifier(PreTrainedModel):
             inputs["token_type_ids"] = token_type_ids
         states = self.encoder(**inputs).last_hidden_state
         logits = self.classifier(self.dropout(self._pool(states, attention_mask)))
-        loss = None if labels is None else torch.nn.functional.cross_entropy(logits, labels)
+        loss = None if labels is None else self._loss(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if self.config.num_labels == 1:
+            return torch.nn.functional.mse_loss(logits.squeeze(-1), labels.to(logits.dtype))
+        return torch.nn.functional.cross_entropy(logits, labels)
 
     def _pool(self, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         if self.config.pooling == "first":

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import Field
 
-from ladle import DataSource, InputPath
+from ladle import DataSource, InputPath, Technique
 from ladle.prediction import Predictor
 from ladle.recipe import load
 from ladle.registry import About, Offer, Plugin, Registry, installed
@@ -37,6 +40,22 @@ class JsonRows(DataSource):
         import pyarrow as pa
 
         return pa.Table.from_pylist(json.loads(self.path.read_text()))
+
+
+class Stopping(Technique):
+    """Asks for the end of the run in a step, as a person does, unless it has done so before."""
+
+    after: int = Field(description="How many batches are trained on before.")
+    note: str = Field(description="A file that tells that it has done so.")
+
+    _batches: int = 0
+
+    def loss(self, inner: Any, model: Any, batch: dict[str, Any]) -> Any:
+        self._batches += 1
+        if self._batches > self.after and not Path(self.note).exists():
+            Path(self.note).touch()
+            os.kill(os.getpid(), signal.SIGINT)
+        return inner(model, batch)
 
 
 @dataclass
@@ -94,8 +113,9 @@ def train(tmp_path: Path) -> Callable[..., Trained]:
             f'[data.rows.split]\ncolumn = "split"\n{data}\n{stages}\n'
         )
         real = installed()
-        source = Offer("json-rows", "source", Plugin(About("ladle", "1")), JsonRows)
-        loaded, _ = load(recipe, Registry(real.plugins, [*real.offers, source]))
+        here = Plugin(About("ladle", "1"))
+        offers = [Offer("json-rows", "source", here, JsonRows), Offer("stopping", "technique", here, Stopping)]
+        loaded, _ = load(recipe, Registry(real.plugins, [*real.offers, *offers]))
         root = Runs(tmp_path / runs)
         return Trained(run(loaded, root), root)
 
@@ -112,9 +132,11 @@ def tokenizer(kind: str) -> Any:
     special = {"unk_token": "[UNK]", "eos_token": "[SEP]"}
     if kind != "llama":
         around = [("[CLS]", 2), ("[SEP]", 3)]
-        words.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=around)
+        templates = {"single": "[CLS] $A [SEP]", "pair": "[CLS] $A [SEP] $B:1 [SEP]:1"}
+        words.post_processor = processors.TemplateProcessing(**templates, special_tokens=around)
         special |= {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    return PreTrainedTokenizerFast(tokenizer_object=words, **special)
+    names = ["input_ids", "token_type_ids", "attention_mask"] if kind == "bert" else ["input_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(tokenizer_object=words, model_input_names=names, **special)
 
 
 def encoder(kind: str) -> Any:
@@ -180,4 +202,53 @@ def reviews() -> list[dict[str, Any]]:
         text = f"{['the', 'a', 'very'][number % 3]} film {'is ' * (number % 4)}{word} {'of day ' * (number % 5)}"
         split = "train" if number < 48 else "validation" if number < 60 else "test"
         rows.append({"text": f"{text}{'and new ' * (number % 7)}".strip(), "label": label, "split": split})
+    return rows
+
+
+@pytest.fixture
+def still_bert(bert_with: Callable[..., Path]) -> Path:
+    """The tiny BERT without dropout: what it learns depends on nothing but its rows."""
+    return bert_with({"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0})
+
+
+def _split(number: int) -> str:
+    return "train" if number % 5 < 3 else "validation" if number % 5 == 3 else "test"
+
+
+@pytest.fixture
+def sentences() -> list[dict[str, Any]]:
+    """60 lists of words of unequal number, with tags: `new plot` and `new` are a PER, `awful end` is a LOC."""
+    pieces = [("the film is", "O O O"), ("new plot", "B-PER I-PER"), ("and very", "O O"), ("awful end", "B-LOC I-LOC")]
+    pieces += [("new", "B-PER"), ("of a day", "O O O"), ("good", "O")]
+    rows = []
+    for number in range(60):
+        chosen = [pieces[number * (place + 3) // 2 % 7] for place in range(1 + number % 4)]
+        words, tags = (" ".join(part).split() for part in zip(*chosen, strict=True))
+        rows.append({"tokens": words, "tags": tags, "split": _split(number)})
+    return rows
+
+
+@pytest.fixture
+def questions() -> list[dict[str, Any]]:
+    """60 questions with contexts of unequal length; the answer is `bad day`, and missing where the context lacks it."""
+    fill = ["the film is good", "and the plot is", "very new", "a dull end of the", "fine"]
+    rows = []
+    for number in range(60):
+        pieces = [fill[number * (place + 2) // 3 % 5] for place in range(1 + number % 3)]
+        if number % 4:
+            pieces.insert(number % len(pieces), "bad day")
+        row = {"question": "is the day new" if number % 2 else "the end", "context": " ".join(pieces)}
+        rows.append(row | {"answer": "bad day" if number % 4 else None, "split": _split(number)})
+    return rows
+
+
+@pytest.fixture
+def ratings() -> list[dict[str, Any]]:
+    """60 texts of unequal length with a number that follows from one word, far from 0."""
+    worth = {"good": 9.0, "fine": 7.0, "dull": 4.0, "awful": 1.0}
+    rows = []
+    for number in range(60):
+        word = list(worth)[number * 7 // 3 % 4]
+        text = f"{'the film is ' * (number % 3)}{word} {'of a day ' * (number % 4)}".strip()
+        rows.append({"text": text, "label": 5000 + 100 * worth[word], "split": _split(number)})
     return rows

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics
 
 from ladle_supervised.measures import (
@@ -13,6 +14,7 @@ from ladle_supervised.measures import (
     measure_classes,
     measure_numbers,
     surest_mistakes,
+    with_correlations,
 )
 
 
@@ -111,6 +113,29 @@ def test_numbers_that_do_not_vary_have_no_r2():
 def test_the_baseline_of_numbers_is_the_mean_of_the_train_split():
     found = mean_of(np.array([1.0, 3.0]), np.array([2.0, 6.0]))
     assert found == {"rmse": pytest.approx(8**0.5), "mae": 2, "r2": pytest.approx(-1)}
+
+
+def test_correlations_are_those_of_scipy_and_lie_in_their_intervals():
+    random = np.random.default_rng(0)
+    truth = np.round(random.normal(size=200), 1) + 1e6
+    predicted = (truth - 1e6 + random.normal(size=200)) * 1e-3
+    measured = with_correlations(measure_numbers(predicted, truth), predicted, truth)
+    assert list(measured.metrics) == ["rmse", "mae", "r2", "pearson", "spearman", "loss", "rows"]
+    assert measured.metrics["pearson"] == pytest.approx(stats.pearsonr(predicted, truth).statistic)
+    assert measured.metrics["spearman"] == pytest.approx(stats.spearmanr(predicted, truth).statistic)
+    for name in ("pearson", "spearman"):
+        low, high = measured.intervals[name]
+        assert low < measured.metrics[name] < high
+        z = np.arctanh(measured.metrics[name])
+        assert (low, high) == pytest.approx(np.tanh([z - 1.96 / 197**0.5, z + 1.96 / 197**0.5]), abs=0.03)
+
+
+def test_numbers_that_do_not_vary_have_no_correlation():
+    measured = measure_numbers(np.array([1.0, 3.0]), np.array([2.0, 2.0]))
+    assert "pearson" not in with_correlations(measured, np.array([1.0, 3.0]), np.array([2.0, 2.0])).metrics
+    truth, same = np.array([1.0, 2.0, 4.0]), np.array([2.0, 2.0, 2.0])
+    found = with_correlations(measure_numbers(same, truth), same, truth)
+    assert found.metrics["pearson"] == found.metrics["spearman"] == 0
 
 
 def test_misses_come_with_the_furthest_first():
