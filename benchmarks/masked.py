@@ -97,6 +97,7 @@ class Bench:
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
+            dataloader_pin_memory=torch.cuda.is_available(),
             **options,
         )
         model = AutoModelForMaskedLM.from_pretrained(self.start)
