@@ -18,7 +18,7 @@ from ladle.training.plan import Plan
 
 
 def main(folder: Path, batch_size: int, accumulate: int) -> None:
-    setting = SimpleNamespace(device="cpu", precision="float32", seed=0, notes={})
+    setting = SimpleNamespace(device="cpu", precision="float32", seed=0, notes={}, told=dict)
     trainer = TinyBert.model_validate(
         {
             "data": "rows",
