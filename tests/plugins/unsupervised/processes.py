@@ -40,7 +40,9 @@ def main(start: Path, folder: Path, batch_size: int, accumulate: int, at_once: i
     heads.AT_ONCE = at_once
     options = {"data": "rows", "model": {"pretrained": str(start)}, "epochs": 1, "clip": 0.0, "max_length": 24}
     trainer = InOrder.model_validate(options | {"batch_size": batch_size, "accumulate": accumulate})
-    trainer = trainer.within(SimpleNamespace(device="cpu", precision="float32", seed=0, notes={}, told=dict, start=start))
+    trainer = trainer.within(
+        SimpleNamespace(device="cpu", precision="float32", seed=0, notes={}, told=dict, start=start)
+    )
     trainer.setting.plan = Plan(trainer, [])
     trainer.setting.model = trainer.model()
     generator = torch.Generator().manual_seed(0)
