@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).with_name("processes.py")
 
 
 def norm_of_a_step(start: Path, folder: Path, processes: int, *given: int) -> float:
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
     done = subprocess.run(
         [sys.executable, *launcher, str(SCRIPT), str(start), str(folder), *map(str, given)],
         capture_output=True,
