@@ -9,4 +9,9 @@ __version__ = "0.1.0"
 
 @hookimpl
 def ladle_techniques() -> dict[str, str]:
-    return {"transfer": "ladle_transfer.transfer:Transfer"}
+    return {
+        "layer-rates": "ladle_transfer.layer_rates:LayerRates",
+        "lora": "ladle_transfer.lora:Lora",
+        "transfer": "ladle_transfer.transfer:Transfer",
+        "unfreeze": "ladle_transfer.unfreeze:Unfreeze",
+    }

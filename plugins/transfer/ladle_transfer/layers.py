@@ -1,103 +1,105 @@
-"""The lower layers of a Hugging Face model: finding them, fixing them, and standing in for them."""
+"""The layers of a Hugging Face model: finding them, and telling which parameters belong to which."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from ladle import OptionError
 from ladle.training import forward
 
-from .transfer import too_many
+from .starts import two_stacks
 
 
-class _Reached(Exception):  # noqa: N818
+class Reached(Exception):  # noqa: N818
     """Ends a forward pass at the layer whose output was wanted."""
 
 
-class LowerLayers:
-    """The lowest layers of a model, fixed: neither they nor what comes before them changes any more.
+@dataclass
+class Walk:
+    """What a forward pass met on its way up to a layer."""
 
-    Raises OptionError if the model has no layers, or none that would be left to train.
+    depths: dict[torch.nn.Parameter, int] = field(default_factory=dict)
+    """How deep a parameter lies: 0 before the first layer, 1 in it, and so on. Those above, and fixed ones, are not in
+    it; one that is used in several places lies in the lowest."""
+    modules: list[torch.nn.Module] = field(default_factory=list)
+    """All modules that had a part in the layer's output."""
+
+
+def layers_of(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """A model's layers from its input up: the longest list of modules in its body that is in no other list.
+
+    Raises OptionError if there is none, or if the model is an encoder with a decoder.
     """
-
-    def __init__(self, model: torch.nn.Module, count: int) -> None:
-        self.model = model
-        self.layers = _layers_of(model, count)
-        self.modules: list[torch.nn.Module] = []
-        """All modules that have a part in the output of these layers."""
-        self._gives_tuple = False
-        self._freeze()
-
-    def _freeze(self) -> None:
-        """Fix every parameter that the output of the top layer depends on.
-
-        Which they are is found by a forward pass on two tokens, not by names, so it holds for any architecture.
-        """
-        hooks = [
-            module.register_forward_hook(lambda module, *_: self.modules.append(module))
-            for module in self.model.modules()
-        ]
-        tokens = torch.zeros(1, 2, dtype=torch.long, device=next(self.model.parameters()).device)
-        try:
-            with torch.enable_grad():
-                output = self.output({"input_ids": tokens})
-        finally:
-            for hook in hooks:
-                hook.remove()
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
-        for parameter, gradient in zip(
-            parameters, torch.autograd.grad(output.sum(), parameters, allow_unused=True), strict=True
-        ):
-            if gradient is not None:
-                parameter.requires_grad_(False)
-
-    def output(self, batch: dict[str, Any]) -> torch.Tensor:
-        """The output [rows, length, width] of the top of these layers; what is above is not run."""
-        found: list[torch.Tensor] = []
-
-        def reach(_module: torch.nn.Module, _inputs: Any, output: Any) -> None:
-            self._gives_tuple = isinstance(output, tuple)
-            found.append(output[0] if isinstance(output, tuple) else output)
-            raise _Reached
-
-        handle = self.layers[-1].register_forward_hook(reach)
-        try:
-            forward(self.model, batch)
-        except _Reached:
-            pass
-        finally:
-            handle.remove()
-        return found[0]
-
-    def rest(self) -> None:
-        """Switch dropout off up to these layers; the Trainer switches it on in the whole model before each batch."""
-        for module in self.modules:
-            module.training = False
-
-    @contextmanager
-    def giving(self, states: torch.Tensor) -> Iterator[None]:
-        """Let these layers do no work and give `states` [rows, length, width], the output of the top one."""
-        output = (states,) if self._gives_tuple else states
-        try:
-            for layer in self.layers:
-                layer.forward = lambda *_, **__: output
-            yield
-        finally:
-            for layer in self.layers:
-                layer.__dict__.pop("forward", None)
-
-
-def _layers_of(model: torch.nn.Module, count: int) -> list[torch.nn.Module]:
-    """The lowest `count` of a model's layers: its longest list of modules of one class that is in no other list."""
+    if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+        raise two_stacks(type(model).__name__)
     lists: dict[str, torch.nn.ModuleList] = {}
-    for name, module in model.named_modules():
-        is_list = isinstance(module, torch.nn.ModuleList) and len({type(inner) for inner in module}) == 1
-        if is_list and not any(name.startswith(f"{outer}.") for outer in lists):
+    for name, module in getattr(model, "base_model", model).named_modules():
+        is_within = any(name.startswith(f"{outer}.") for outer in lists)
+        if isinstance(module, torch.nn.ModuleList) and not is_within:
             lists[name] = module
-    layers = list(max(lists.values(), key=len, default=[]))
-    if count >= len(layers):
-        raise too_many(count, len(layers), type(model).__name__)
-    return layers[:count]
+    layers = list(max(lists.values(), key=len, default=()))
+    if not layers:
+        raise OptionError(
+            f"no layers are found in {type(model).__name__}: none of its modules is a list of modules",
+            help="leave the technique out, or use another model",
+        )
+    return layers
+
+
+def walk(model: torch.nn.Module, layers: list[torch.nn.Module]) -> Walk:
+    """Go up through `layers`, the lowest of a model, with two tokens.
+
+    Which parameters a layer's output depends on is read from the graph of its gradient, not from names, so it holds
+    for any architecture.
+    """
+    found = Walk()
+    outputs: list[torch.Tensor] = []
+
+    def reach(layer: torch.nn.Module, _inputs: Any, output: Any) -> None:
+        outputs.append(states_in(output))
+        if layer is layers[-1]:
+            raise Reached
+
+    hooks = [m.register_forward_hook(lambda module, *_: found.modules.append(module)) for m in model.modules()]
+    hooks += [layer.register_forward_hook(reach) for layer in layers]
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    tokens = torch.zeros(1, 2, dtype=torch.long, device=next(model.parameters()).device)
+    try:
+        with torch.enable_grad():
+            forward(model, {"input_ids": tokens})
+    except Reached:
+        pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, was_training in modes.items():
+            module.training = was_training
+    in_first = set(layers[0].parameters())
+    seen: set[Any] = set()
+    for depth, output in enumerate(outputs, 1):
+        for parameter in _leaves(output, seen):
+            found.depths[parameter] = 0 if depth == 1 and parameter not in in_first else depth
+    return found
+
+
+def states_in(output: Any) -> torch.Tensor:
+    """The states in what a layer gives."""
+    return output[0] if isinstance(output, tuple) else output
+
+
+def _leaves(output: torch.Tensor, seen: set[Any]) -> Iterator[torch.nn.Parameter]:
+    """The parameters that an output depends on, by nodes of its graph that were not `seen` before."""
+    waiting: list[Any] = [output.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            yield node.variable
+        waiting += [below for below, _ in node.next_functions]

@@ -1,7 +1,11 @@
-"""The output of fixed layers for every row, in a memory-mapped file of the store."""
+"""The output of fixed layers for every row, in a memory-mapped file of the store.
+
+Of each row there are the states of all its tokens, or one vector where the head needs no more.
+"""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -11,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .layers import LowerLayers
+from .fixed import LowerLayers
+from .ways import Way, kept, least
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
     from ladle.training import Setting
 
 _ROWS_AT_ONCE = 64
+_ENOUGH = 4  # tokens, among which there is a difference between the first, the last and the mean
+_TARGETS = {"label", "labels"}  # columns that have no part in what layers say
 
 
 class KeptStates:
@@ -26,6 +33,8 @@ class KeptStates:
 
     def __init__(self, folder: Path) -> None:
         about = json.loads((folder / "about.json").read_text())
+        self.way: Way = about["way"]
+        """What is kept of each row."""
         self.starts = np.load(folder / "starts.npy")
         dtype = getattr(torch, about["dtype"])
         count = int(self.starts[-1]) * about["width"]
@@ -36,7 +45,7 @@ class KeptStates:
         """The states of `rows`, [rows, length, width], padded where the batch is."""
         found = [self.states[self.starts[row] : self.starts[row + 1]] for row in rows]
         mask = batch.get("attention_mask")
-        if mask is None:
+        if self.way != "tokens" or mask is None:
             return torch.stack(found)
         padded = self.states.new_zeros(*mask.shape, self.states.shape[-1])
         padded[mask.bool()] = torch.cat(found)
@@ -45,19 +54,49 @@ class KeptStates:
 
 def keep_states(setting: Setting, rows: Dataset, lower: LowerLayers) -> KeptStates:
     """The states of all rows, from the store or worked out now: one forward pass through the lower layers."""
-    ids = rows.with_format("numpy")["input_ids"]
-    tokens = hashlib.blake2b(digest_size=20)
-    for row in ids:
-        tokens.update(np.asarray(row, np.int64).tobytes() + b"|")
-    parts = {"layers": len(lower.layers), "tokens": tokens.hexdigest(), "precision": setting.precision}
-    folder = setting.keep("states", parts, lambda folder: _work_out(folder, setting, rows, lower), goes_on=True)
-    return KeptStates(folder)
+    tokens, lengths = _inputs_of(rows)
+    way = least(lower, _batch(setting, rows, _of_unlike_length(lengths)))
+    parts = {"layers": len(lower.layers), "way": way, "tokens": tokens, "precision": setting.precision}
+    work_out = functools.partial(_work_out, setting=setting, rows=rows, lower=lower, lengths=lengths, way=way)
+    return KeptStates(setting.keep("states", parts, work_out, goes_on=True))
 
 
-def _work_out(folder: Path, setting: Setting, rows: Dataset, lower: LowerLayers) -> None:
+def _inputs_of(rows: Dataset) -> tuple[str, np.ndarray]:
+    """A digest of what rows have to say to layers, and how many tokens each has."""
+    digest = hashlib.blake2b(digest_size=20)
+    lengths = [np.zeros(0, np.int64)]
+    names = [name for name, feature in rows.features.items() if _are_numbers(feature) and name not in _TARGETS]
+    for part in rows.select_columns(names).with_format("arrow").iter(10_000):
+        for name in names:
+            lists = part[name].combine_chunks()
+            counts = lists.value_lengths().to_numpy(zero_copy_only=False)
+            digest.update(name.encode() + counts.tobytes() + lists.flatten().to_numpy().astype(np.int64).tobytes())
+            if name == "input_ids":
+                lengths.append(counts)
+    return digest.hexdigest(), np.concatenate(lengths)
+
+
+def _are_numbers(feature: Any) -> bool:
+    """Whether a column holds lists of whole numbers."""
+    return getattr(getattr(feature, "feature", None), "dtype", "").startswith(("int", "uint"))
+
+
+def _of_unlike_length(lengths: np.ndarray) -> list[int]:
+    """Up to three rows, each of another length, short, but long enough to try on them what has to be kept."""
+    found, rows = np.unique(lengths, return_index=True)
+    first = min(np.searchsorted(found, _ENOUGH), max(0, len(found) - 3))
+    return rows[first : first + 3].tolist()
+
+
+def _batch(setting: Setting, rows: Dataset, chosen: list[int]) -> dict[str, Any]:
+    """The tensors of a batch of the chosen rows, as the trainer alone makes it."""
+    batch = setting.plan.trainer.batch(rows.__getitems__(chosen))
+    return {name: value.to(setting.device) for name, value in batch.items() if isinstance(value, torch.Tensor)}
+
+
+def _work_out(folder: Path, setting: Setting, rows: Dataset, lower: LowerLayers, lengths: np.ndarray, way: Way) -> None:
     """Write the states of all rows; what was written before a process was killed is not worked out again."""
-    lengths = rows.with_format("numpy")["length"][:]
-    starts = np.concatenate([[0], np.cumsum(lengths)])
+    starts = np.concatenate([[0], np.cumsum(lengths if way == "tokens" else np.ones_like(lengths))])
     order = np.argsort(lengths, kind="stable")
     progress = folder / "progress"
     written = int(progress.read_text()) if progress.is_file() else 0
@@ -71,15 +110,15 @@ def _work_out(folder: Path, setting: Setting, rows: Dataset, lower: LowerLayers)
         done(written)
         for first in range(written, len(order), _ROWS_AT_ONCE):
             chosen = order[first : first + _ROWS_AT_ONCE].tolist()
-            batch = setting.plan.trainer.batch(rows.__getitems__(chosen))
-            output = lower.output({n: v.to(setting.device) for n, v in batch.items() if isinstance(v, torch.Tensor)})
+            batch = _batch(setting, rows, chosen)
+            output = lower.output(batch)
             if states is None:
-                _describe(folder, output)
+                _describe(folder, output, way)
                 states = _open(folder, int(starts[-1]))
             mask = batch.get("attention_mask")
             for position, row in enumerate(chosen):
                 own = output[position] if mask is None else output[position][mask[position].bool()]
-                states[starts[row] : starts[row + 1]] = own.cpu()
+                states[starts[row] : starts[row + 1]] = kept(own, way).cpu()
             _note(progress, first + len(chosen))
             done(len(chosen))
     np.save(folder / "starts.npy", starts)
@@ -93,8 +132,8 @@ def _note(progress: Path, written: int) -> None:
     os.replace(beside, progress)
 
 
-def _describe(folder: Path, like: torch.Tensor) -> None:
-    about = {"width": like.shape[-1], "dtype": str(like.dtype).removeprefix("torch.")}
+def _describe(folder: Path, like: torch.Tensor, way: Way) -> None:
+    about = {"width": like.shape[-1], "dtype": str(like.dtype).removeprefix("torch."), "way": way}
     (folder / "about.json").write_text(json.dumps(about))
 
 

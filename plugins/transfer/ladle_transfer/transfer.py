@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator
 
-from ladle import OptionError, Technique, Usual
+from ladle import OptionError, Technique
 
 if TYPE_CHECKING:
     import torch
@@ -22,38 +20,58 @@ STATES = "frozen_states"
 
 
 class Transfer(Technique):
-    """Keep the lower layers of a pre-trained model as they are, and train those above.
+    """Keep the lower layers of a pre-trained model as they are, and train those above; or its head alone.
 
     A fixed layer (without dropout) gives the same output for a row in every epoch, so by default it is
-    computed once per row and kept in the store; in training only the layers above are run. The saved model
-    is the whole model either way.
+    computed once per row and kept in the store; in training only what is above is run. Where the whole body is fixed
+    and the head pools its states, one vector per row is kept. The saved model is the whole model either way.
     """
 
     needs = frozenset({"layers"})
+    claims = frozenset({"layers that stay fixed"})
 
-    freeze: Annotated[int, Usual(1, 150, why_high="no model has so many layers")] = Field(
-        gt=0, description="How many layers, counted from the input, stay fixed, with the embeddings."
+    freeze: int | Literal["all"] = Field(
+        description="How many layers, counted from the input, stay fixed, with the embeddings; or `all`: the whole "
+        "body, so that only the head is trained (a pooler is part of it)."
     )
     reuse: bool = Field(
         default=True,
         description="Compute the fixed layers once per row. `false` runs them in every step, which techniques "
-        "that change texts or embeddings need.",
+        "that change texts or embeddings need, and trainers that hide tokens or pack rows.",
     )
 
     _lower: Any = PrivateAttr(default=None)
     _states: Any = PrivateAttr(default=None)
 
+    @field_validator("freeze")
+    @classmethod
+    def _freezes_something(cls, freeze: int | str) -> int | str:
+        if isinstance(freeze, int) and freeze < 1:
+            raise OptionError(
+                f"{freeze} is no number of layers to freeze", help='write at least 1, "all", or leave the technique out'
+            )
+        return freeze
+
     def takes(self) -> frozenset[str]:
         return frozenset({"embeddings", "tokens"}) if self.reuse else frozenset()
 
     def check_with(self, trainer: Trainer) -> None:
-        location = trainer.start.location if trainer.start else None
-        layers = _layers_by_config(location.folder) if location and location.folder else None
-        if layers is not None and self.freeze >= layers:
+        from .starts import check_backward, check_layers, layers_of_start
+
+        check_layers(trainer)
+        check_backward(trainer)
+        if self.reuse and "layers" in trainer.offers and "tokens" not in trainer.offers:
+            raise OptionError(
+                "states are kept of the tokens of each row, and this trainer does not tell which tokens a row has",
+                option="reuse",
+                help="write reuse = false",
+            )
+        layers = layers_of_start(trainer)
+        if self.freeze != "all" and layers is not None and self.freeze >= layers:
             raise too_many(self.freeze, layers, "the model")
 
     def model(self, inner: Any) -> torch.nn.Module:
-        from .layers import LowerLayers
+        from .fixed import LowerLayers
 
         model = inner()
         self._lower = LowerLayers(model, self.freeze)
@@ -70,9 +88,11 @@ class Transfer(Technique):
 
     def batch(self, inner: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
         batch = inner(rows)
-        if self.reuse:
-            batch[STATES] = self._states.padded([row[ROW] for row in rows], batch)
-        return batch
+        if not self.reuse:
+            return batch
+        _check_tokens(batch, rows)
+        states = self._states.padded([row[ROW] for row in rows], batch)
+        return (batch if self._states.way == "tokens" else self._lower.of_one_token(batch)) | {STATES: states}
 
     def loss(self, inner: Any, model: torch.nn.Module, batch: dict[str, Any]) -> Terms:
         self._lower.rest()
@@ -84,15 +104,26 @@ class Transfer(Technique):
 
 def too_many(freeze: int, layers: int, model: str) -> OptionError:
     """The error that no layer would be left to train."""
+    fewer = f"write at most {layers - 1}, or " if layers > 1 else ""
     return OptionError(
         f"freeze = {freeze} leaves no layer to train: {model} has {layers}",
         option="freeze",
-        help=f"at most {layers - 1} here" if layers > 1 else "use a model that has more layers",
+        help=f'{fewer}"all" to train the head alone',
     )
 
 
-def _layers_by_config(folder: Path) -> int | None:
-    """How many layers the model in `folder` has by its config.json; None if that does not say for sure."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    counts = [config[name] for name in ("num_hidden_layers", "n_layers", "n_layer") if name in config]
-    return None if config.get("is_encoder_decoder") or len(counts) != 1 else counts[0]
+def _check_tokens(batch: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Raises OptionError unless a batch has the tokens of its rows, each row by itself, and nothing else."""
+    import torch
+
+    wanted = torch.tensor([token for row in rows for token in row["input_ids"]])
+    ids, mask = batch["input_ids"], batch.get("attention_mask")
+    if mask is not None:
+        ids = ids[mask.bool()] if mask.shape == ids.shape else ids[:0]
+    if len(batch["input_ids"]) != len(rows) or not torch.equal(ids.flatten(), wanted):
+        raise OptionError(
+            "what fixed layers say is kept for each row as it is, and in batches rows stand together, or their tokens "
+            "are changed",
+            option="reuse",
+            help="write reuse = false",
+        )
