@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import math
 import re
 from collections.abc import Iterator
@@ -87,38 +89,43 @@ class Attack(Component):
 class Change:
     """Edits of one text that can be made together, within the bounds of their attack."""
 
-    def __init__(self, attack: Attack, original: str, edits: tuple[Edit, ...] = ()) -> None:
+    def __init__(self, attack: Attack, original: str) -> None:
         self.attack = attack
         self.original = original
-        self.edits = edits
-        self.touched = sum(count_words(original[edit.start : edit.end]) for edit in edits)
+        self.edits: tuple[Edit, ...] = ()
+        self.touched = 0
         """How many words of the original have been touched."""
-        self.characters = sum(distance(original[edit.start : edit.end], edit.instead) for edit in edits)
+        self.characters = 0
         """How many characters have been changed, at most."""
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no more words may be touched."""
-        return self.touched >= self._words
+        self._words = count_words(original)
 
     @property
     def share(self) -> float:
         """The share of the original's words that has been touched."""
-        return self.touched / max(1, count_words(self.original))
+        return self.touched / max(1, self._words)
 
     @property
-    def _words(self) -> int:
-        return math.ceil(self.attack.share * count_words(self.original) - 1e-9)
+    def is_full(self) -> bool:
+        """Whether no more words may be touched."""
+        return self.touched >= self._most
+
+    @property
+    def _most(self) -> int:
+        return math.ceil(self.attack.share * self._words - 1e-9)
 
     def with_edit(self, edit: Edit) -> Change:
-        return Change(self.attack, self.original, (*self.edits, edit))
+        before, after = self.original[edit.start : edit.end], copy.copy(self)
+        after.edits = (*self.edits, edit)
+        after.touched += count_words(before)
+        after.characters += distance(before, edit.instead)
+        return after
 
     def allows(self, edit: Edit) -> bool:
         """Whether one more edit is within the bounds, and where no other is."""
         if any(edit.start < other.end and other.start < edit.end for other in self.edits):
             return False
         after = self.with_edit(edit)
-        return after.touched <= self._words and after.characters <= self.attack.changed * len(self.original)
+        return after.touched <= self._most and after.characters <= self.attack.changed * len(self.original)
 
     @property
     def text(self) -> str:
@@ -154,6 +161,7 @@ def count_words(text: str) -> int:
     return sum(1 for _ in _WORD.finditer(text))
 
 
+@functools.lru_cache(maxsize=4096)
 def distance(one: str, other: str) -> int:
     """The fewest characters to put in, take out or replace to make one text of the other (Levenshtein 1966)."""
     last = list(range(len(other) + 1))

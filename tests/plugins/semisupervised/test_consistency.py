@@ -188,16 +188,14 @@ def test_the_weight_rises_evenly_and_the_term_is_a_mean(saved, train, reviews):
 
 
 def test_annealing_leaves_out_what_the_model_is_sure_of(saved, train, reviews):
-    options = {"epochs": 8, "learning_rate": 5e-3, "schedule": "constant"}
+    options = {"epochs": 5, "learning_rate": 5e-3, "schedule": "constant"}
     run = train(stage(saved(), consistency(annealing="exp", weight=0.05), **options), rows=reviews)
-    plain = train(stage(saved(), consistency(weight=0.05), **options), rows=reviews)
     teach = [entry["share of labelled rows that teach"] for entry in run.history]
     assert min(teach) < 0.6
-    assert all(
-        (entry["loss/cross-entropy"] == 0) == (share == 0) for entry, share in zip(run.history, teach, strict=True)
-    )
-    assert "share of labelled rows that teach" not in plain.history[0]
-    assert run.history[-1]["loss/cross-entropy"] > plain.history[-1]["loss/cross-entropy"]  # held back
+    for entry, share in zip(run.history, teach, strict=True):
+        assert (entry["loss/cross-entropy"] == 0) == (share == 0)
+        threshold = annealed_threshold("exp", (entry["step"] - 1) / 10, 2)
+        assert entry["loss/cross-entropy"] >= share * -math.log(threshold) - 1e-6  # those that teach are below it
 
 
 def test_no_hook_is_left_on_the_model_even_if_the_loss_fails(saved, train, reviews, watching):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -57,7 +56,8 @@ def test_gaps_of_the_train_split_are_filled_and_known_labels_stay(train, label):
     before = points(label)
     before[60]["label"] = label(False)  # wrong, but given
     trained = train(told(), rows=before)
-    for row, was in zip(labelled(trained), before, strict=True):
+    rows = labelled(trained)
+    for row, was in zip(rows, before, strict=True):
         if was["label"] is not None:
             assert (row["label"], row["label_origin"], row["label_confidence"]) == (was["label"], "given", None)
         elif was["split"] == "test":
@@ -67,6 +67,8 @@ def test_gaps_of_the_train_split_are_filled_and_known_labels_stay(train, label):
             assert 0.8 <= row["label_confidence"] <= 1
     assert trained.metrics["training"]["steps"] == 4  # of 60 rows by now, 16 to a step
     assert trained.metrics["test"]["rows"] == 10
+    folder = trained.run.model("first")  # which will do as well
+    assert labelled(train(told(first="", model=f'{{ pretrained = "{folder}" }}'), rows=before)) == rows
 
 
 def test_what_the_model_is_not_sure_of_stays_without_a_label(train):
@@ -83,14 +85,6 @@ def test_a_column_that_is_not_there_is_made_and_held_out_rows_get_labels_where_t
     rows = labelled(train(told(into="kind", held_out=True, threshold=0), rows=points()))
     assert {row["kind"] for row in rows} == {"True", "False"}
     assert {row["kind_origin"] for row in rows} == {"model"}
-
-
-def test_the_folder_of_a_model_will_do(train):
-    first = train(told(), rows=points())
-    folder = first.run.model("first")
-    assert Path(folder).is_dir()
-    again = train(told(model=f'{{ pretrained = "{folder}" }}'), rows=points())
-    assert [row["label"] for row in labelled(again)] == [row["label"] for row in labelled(first)]
 
 
 def test_a_model_that_says_no_classes_is_refused(train):
