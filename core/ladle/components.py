@@ -474,6 +474,18 @@ class Trainer(Training):
 
     # Measuring and using the model
 
+    def evaluate(self, model: torch.nn.Module, dataset: Dataset) -> Measured:
+        """Metrics of a model on the rows that `dataset()` gave; usually `measure` of the `outputs`."""
+        from .training.evaluate import outputs
+
+        return self.measure(outputs(self, model, dataset), dataset)
+
+    def predict(self, model: torch.nn.Module, dataset: Dataset) -> list[dict[str, Any]]:
+        """What a model says of the rows that `dataset()` gave, one dict a row; usually `present` of the `outputs`."""
+        from .training.evaluate import outputs
+
+        return self.present(outputs(self, model, dataset))
+
     def outputs(self, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         """What the model says of each row of a batch: tensors whose first dimension is the rows.
 
@@ -501,3 +513,13 @@ class Trainer(Training):
     def answers(self, question: str) -> bool:
         """Whether this trainer answers a question itself."""
         return getattr(type(self), question) is not getattr(Trainer, question)
+
+    @property
+    def measures(self) -> bool:
+        """Whether this trainer measures models itself, rather than the Trainer class that it names."""
+        return self.answers("measure") or self.answers("evaluate")
+
+    @property
+    def predicts(self) -> bool:
+        """Whether this trainer can say what its model has to say of new rows."""
+        return self.answers("present") or self.answers("predict")

@@ -36,7 +36,7 @@ class Predictor:
             raise RecipeError(Problem("no-model", f"the run {run.name} has no train stage `{stage}`", help))
         self.stage = self.locked[stage or trained[-1]]
         self.trainer = self._trainer()
-        if not self.trainer.answers("present"):
+        if not self.trainer.predicts:
             message = f"`{self.stage['use']}` has no way to predict rows"
             help = f"use its model in {run.model(self.stage['name'])} with another program"
             raise RecipeError(Problem("no-prediction", message, help))

@@ -37,12 +37,10 @@ class TrainedModel:
 
     def __call__(self, rows: Rows) -> dict[str, dict[str, Any]]:
         """What the model says of each row, by the ids of rows that it can read."""
-        from .training.evaluate import outputs
-
         with tempfile.TemporaryDirectory(prefix="ladle-") as folder:
             trainer = self._at_work(self._to_predict(rows, Path(folder) / "rows"), Path(folder))
             dataset = trainer.dataset(PREDICT)
-            said = trainer.present(outputs(trainer, trainer.setting.model, dataset))
+            said = trainer.predict(trainer.setting.model, dataset)
             return dict(zip(dataset["_id"], said, strict=True))
 
     def _to_predict(self, rows: Rows, folder: Path) -> Rows:
@@ -108,7 +106,7 @@ def trainer_in(folder: Path) -> Trainer:
     except (VariableError, ValueError) as error:
         raise OptionError(f"the model in {folder} cannot be used: {error}", option="model") from error
     assert isinstance(trainer, Trainer)
-    if not trainer.answers("present"):
+    if not trainer.predicts:
         raise OptionError(f"`{note['use']}` has no way to predict rows", option="model")
     return trainer
 

@@ -21,7 +21,6 @@ from ..store import digest, write_json
 from ..trained import ABOUT
 from ..training.arguments import choose_device, choose_precision, training_arguments
 from ..training.checkpoints import Checkpoints, last_checkpoint, restore, was_last
-from ..training.evaluate import evaluate
 from ..training.gguf import convert
 from ..training.loop import FirstStep, follow
 from ..training.measured import Measured
@@ -93,6 +92,7 @@ def _setting(work: Work, trainer: Trainer) -> Setting:
     start, start_key = _start(work, trainer)
     data_sets = work.stage.data_sets
     main = trainer.data or next(iter(data_sets))  # of a trainer made of others the first one's
+    data_keys = {name: digest([stage.key for stage in stages]) for name, stages in data_sets.items()}
     setting = Setting(
         name=work.stage.name,
         data=work.rows_of(data_sets[main]),
@@ -102,10 +102,11 @@ def _setting(work: Work, trainer: Trainer) -> Setting:
         device=(device := choose_device(trainer.device)),
         precision=choose_precision(trainer.precision, device),
         keys={
-            "data": digest([stage.key for stage in data_sets[main]]),
+            "data": data_keys[main],
             "start": start_key,
             "versions": digest(work.stage.versions),
         },
+        data_keys=data_keys,
         store=work.store,
         events=work.events,
     )
@@ -202,8 +203,8 @@ def _measure(work: Work, plan: Plan, rows: Dataset, training: dict[str, Any]) ->
 
     def measure(split: str) -> Measured:
         held_out = trainer.dataset(split)
-        if trainer.answers("measure"):
-            return evaluate(trainer, trainer.setting.model, held_out)
+        if trainer.measures:
+            return trainer.evaluate(trainer.setting.model, held_out)
         return Measured(_loop(work, plan, rows, held_out, []).own_metrics(held_out))
 
     found: dict[str, Measured] = {}

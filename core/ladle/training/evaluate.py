@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .measured import Measured
-
 if TYPE_CHECKING:
     from datasets import Dataset
 
@@ -18,13 +16,11 @@ if TYPE_CHECKING:
 UNSAID = -100  # stands where a row has fewer values than others
 
 
-def evaluate(trainer: Trainer, model: torch.nn.Module, dataset: Dataset) -> Measured:
-    """Measure a model on rows as the trainer, without its techniques, prepares them."""
-    return trainer.measure(outputs(trainer, model, dataset), dataset)
-
-
 def outputs(trainer: Trainer, model: torch.nn.Module, dataset: Dataset) -> dict[str, np.ndarray]:
-    """What a model says of each row: arrays [rows, …] in the order of the rows."""
+    """What a model says of each row: arrays [rows, …] in the order of the rows.
+
+    Rows are prepared by the trainer without its techniques.
+    """
     order = _order(dataset)
     found: dict[str, list[np.ndarray]] = {}
     was_training = model.training

@@ -24,7 +24,6 @@ from torch.utils.data import DataLoader
 from ..errors import Problem, StageError, did_you_mean
 from ..rows import ID
 from .divergence import LossGuard, keep_batch
-from .evaluate import evaluate
 from .parameters import check_gradients, check_groups, decay_groups
 from .plan import Plan
 from .randomness import drawn_from
@@ -201,11 +200,11 @@ class PlanTrainer(_Below):
         super().log(logs, start_time)
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
-        if not self.plan.trainer.answers("measure"):
+        if not self.plan.trainer.measures:
             return super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
         started = time.monotonic()
         dataset = self.eval_dataset if eval_dataset is None else eval_dataset
-        measured = evaluate(self.plan.trainer, self.model, dataset)
+        measured = self.plan.trainer.evaluate(self.model, dataset)
         self.evaluating += time.monotonic() - started
         chosen = self.plan.trainer.choose_by
         if chosen not in measured.metrics:

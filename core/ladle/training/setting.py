@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..events import Events
@@ -33,6 +35,7 @@ class Setting:
         device: str,
         precision: str,
         keys: Mapping[str, str],
+        data_keys: Mapping[str, str] = MappingProxyType({}),
         store: Store,
         events: Events,
     ) -> None:
@@ -58,12 +61,29 @@ class Setting:
         self.events = events
         self._told: dict[str, list[float]] = {}
         self._keys = keys
+        self._data_keys = data_keys
         self._store = store
 
     def begin_at(self, folder: Path) -> None:
         """Start from the model in a folder of the store."""
         self.start = folder
         self._keys = {**self._keys, "start": folder.name}
+
+    def part(self, name: str, data: str | None = None) -> Setting:
+        """The setting of a part of this training, such as one of several tasks, on the data set that it names.
+
+        The part's `state` is an entry of this one's; its `notes` and its `plan` are its own.
+        """
+        part = copy.copy(self)
+        part.__dict__.pop("_whole", None)
+        part.__dict__.pop("splits", None)
+        part.name = f"{self.name}.{name}"
+        part.state = self.state.setdefault(name, {})
+        part.notes = {}
+        if data is not None and data in self.data_sets:  # at prediction there is one, whatever it is called
+            part.data = self.data_sets[data]
+            part._keys = {**self._keys, "data": self._data_keys[data]}
+        return part
 
     @functools.cached_property
     def _whole(self) -> Dataset:
@@ -103,7 +123,7 @@ class Setting:
     def told(self) -> dict[str, float]:
         """The means of what was told since this was last asked."""
         means = {name: sum(values) / len(values) for name, values in self._told.items()}
-        self._told = {}
+        self._told.clear()
         return means
 
     def autocast(self) -> torch.autocast:

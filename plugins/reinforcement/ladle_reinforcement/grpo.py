@@ -268,9 +268,7 @@ class Grpo(Policy):
 
     def baseline(self, train: Dataset, test: Dataset) -> dict[str, float]:
         """What the model is worth that the stage starts from."""
-        from ladle.training.evaluate import evaluate
-
-        metrics = evaluate(self, self.start_model, test).metrics
+        metrics = self.evaluate(self.start_model, test).metrics
         return {name: value for name, value in metrics.items() if name != "rows"}
 
 
