@@ -431,6 +431,10 @@ class Trainer(Training):
         column = getattr(self, "column", None)
         return [(self.data, column)] if isinstance(column, str) else []
 
+    def own_arguments(self) -> dict[str, Any]:
+        """Further arguments of `arguments_class` that follow from the options; a recipe's own go before them."""
+        return {}
+
     def trainer_options(self) -> dict[str, Any]:
         """Further keyword arguments for `trainer_class`, such as a `processing_class`."""
         return {}

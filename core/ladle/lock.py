@@ -86,6 +86,10 @@ def _dumped(component: BaseModel, used: Used | None) -> dict[str, Any]:
     """All options, with the tables of components within them: each has its `use`, with its package's name."""
     held = {name for name, field in type(component).model_fields.items() if marked(field.metadata, Uses)}
     options: dict[str, Any] = component.model_dump(mode="json", by_alias=True, exclude=held)
+    for key, choice in component.model_choices() if isinstance(component, Component) else ():
+        at = choice.location
+        if choice.pretrained and at and not at.is_carried and (path := at.folder or at.file):
+            options[key]["pretrained"] = str(path.absolute())  # the lock is read from other folders than the recipe's
     if used:
         options = {key: value for key, value in options.items() if key not in used.given}
         for inner in used.inner:

@@ -18,6 +18,8 @@ class Location(NamedTuple):
     folder: Path | None = None
     hub_id: str | None = None
     file: Path | None = None
+    is_carried: bool = False
+    """Whether an installed package has it."""
 
 
 def locate(name: str, base: Path | None) -> Location:
@@ -60,9 +62,9 @@ def _in_package(name: str) -> Location | None:
         if file.name == "config.json" and any(
             other.parent == file.parent and other.suffix == ".safetensors" for other in files
         ):
-            return Location(Path(str(file.locate())).parent)
+            return Location(Path(str(file.locate())).parent, is_carried=True)
     single = [file for file in files if file.suffix == ".gguf"]
-    return Location(file=Path(str(single[0].locate()))) if len(single) == 1 else None
+    return Location(file=Path(str(single[0].locate())), is_carried=True) if len(single) == 1 else None
 
 
 def fetch(location: Location, revision: str | None = None) -> Path:

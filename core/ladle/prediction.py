@@ -139,7 +139,8 @@ class Predictor:
         except OptionError as error:
             message = self.secrets.redact(f"{self.stage['name']} ({self.stage['use']}): {error}")
             raise StageError(Problem("stage", message, error.help)) from error
-        return [found.get(str(n)) or {"error": errors.get(str(n), "")} for n in range(len(rows))]
+        left_out = "the model has nothing to say of it: what it reads is not there"
+        return [found.get(str(n)) or {"error": errors.get(str(n), left_out)} for n in range(len(rows))]
 
 
 def _write(rows: list[dict[str, Any]], types: dict[str, str], folder: Path) -> None:

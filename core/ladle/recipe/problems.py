@@ -31,8 +31,8 @@ _BOUNDS = {
     "greater_than_equal": "at least {ge}",
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
-    "too_short": "at least {min_length} long",
-    "too_long": "at most {max_length} long",
+    "too_short": "a length of at least {min_length}",
+    "too_long": "a length of at most {max_length}",
     "string_too_short": "at least {min_length} characters long",
     "string_too_long": "at most {max_length} characters long",
 }

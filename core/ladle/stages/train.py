@@ -187,12 +187,12 @@ def _loop(work: Work, plan: Plan, rows: Dataset, held_out: Dataset | None, callb
     return follow(load_target(trainer.trainer_class))(
         model=trainer.setting.model,
         args=training_arguments(trainer, work.folder.absolute() / CHECKPOINTS, len(rows), held_out is not None),
-        data_collator=trainer.batch if trainer.answers("batch") else None,
         train_dataset=rows,
         eval_dataset=held_out,
         callbacks=callbacks,
         plan=plan,
         aside=work.aside,
+        **({"data_collator": trainer.batch} if trainer.answers("batch") else {}),
         **trainer.trainer_options(),
     )
 

@@ -76,7 +76,7 @@ def training_arguments(
         "disable_tqdm": True,
     }
     try:
-        arguments = load_target(trainer.arguments_class)(**(options | trainer.arguments))
+        arguments = load_target(trainer.arguments_class)(**(options | trainer.own_arguments() | trainer.arguments))
     except (TypeError, ValueError) as error:  # what only the class itself knows of its arguments
         raise OptionError(f"{trainer.arguments_class}: {error}", option="arguments") from error
     if arguments.n_gpu > 1:  # within one process a Trainer would divide each batch; torchrun is for several GPUs

@@ -15,7 +15,8 @@ def forward(model: torch.nn.Module, batch: dict[str, Any], **changes: Any) -> An
 
     `changes` replace or add inputs: a technique passes moved embeddings, for example.
     """
-    inner = getattr(model, "module", model)  # data-parallel wrappers take anything
+    inner = getattr(model, "module", model)  # data-parallel wrappers take anything,
+    inner = getattr(inner, "_orig_mod", inner)  # and so do compiled modules
     known = _parameters_of(type(inner).forward)
     return model(**{name: value for name, value in (batch | changes).items() if name in known})
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 import collections
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 
 from ..errors import Problem, StageError, did_you_mean
 from ..rows import ID
@@ -32,6 +32,7 @@ from .terms import Term, Terms, average
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from torch.utils.data import Sampler
 
 _TIMINGS = ("_runtime", "_per_second", "_preparation_time", "total_flos")
 
@@ -76,9 +77,7 @@ class PlanTrainer(_Below):
         with self._collating(self._collate):
             if not self.plan.is_asked("sampler"):
                 return super().get_train_dataloader()
-            trainer = self.plan.trainer
-            by_default = functools.partial(shuffled, batch_size=trainer.batch_size, seed=trainer.setting.seed)
-            sampler = self.plan.ask("sampler", by_default)(self.train_dataset)
+            sampler = self.plan.ask("sampler", self._own_sampler)(self.train_dataset)
             loader = DataLoader(
                 self.train_dataset,
                 batch_sampler=sampler,
@@ -88,6 +87,13 @@ class PlanTrainer(_Below):
                 persistent_workers=self.args.dataloader_persistent_workers,
             )
             return self.accelerator.prepare(loader)
+
+    def _own_sampler(self, dataset: Dataset) -> Sampler[list[int]]:
+        """Rows in the order of the class below, if it has one of its own; else shuffled."""
+        trainer = self.plan.trainer
+        if super()._get_train_sampler.__func__ is transformers.Trainer._get_train_sampler:
+            return shuffled(dataset, trainer.batch_size, trainer.setting.seed)
+        return BatchSampler(super()._get_train_sampler(dataset), self._train_batch_size, self.args.dataloader_drop_last)
 
     def _collate(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         if isinstance(rows[0], dict) and ID in rows[0] and not self.args.dataloader_num_workers:
@@ -108,7 +114,7 @@ class PlanTrainer(_Below):
         """The counts of all batches of a step, over all processes."""
         counts = {"batches": torch.tensor(float(len(batch_samples)))}
         for batch in batch_samples:
-            for name, count in batch.get("counts", {}).items():
+            for name, count in _counts_of(batch).items():
                 counts[name] = counts.get(name, 0) + torch.as_tensor(count).float()
         totals = torch.stack([count.to(device) for count in counts.values()])
         if self.accelerator.num_processes > 1:
@@ -169,6 +175,8 @@ class PlanTrainer(_Below):
 
     def _own_loss(self, model: torch.nn.Module, batch: dict[str, Any]) -> Terms:
         loss = super().compute_loss(model, _without_counts(batch))
+        if super().loss_is_scaled_for_ga:  # it is the batch's share of the step's: of such, the average is not the sum
+            loss = loss * self.current_gradient_accumulation_steps
         return {"loss": Term(loss.reshape(1), per="batches")}
 
     # Optimiser
@@ -234,5 +242,10 @@ def _without_timings(logs: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in logs.items() if not name.endswith(_TIMINGS)}
 
 
-def _without_counts(batch: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in batch.items() if name != "counts"}
+def _counts_of(batch: Any) -> dict[str, Any]:
+    """The counts of a batch; the Trainer class below may have batches of another kind, which have none."""
+    return batch.get("counts", {}) if isinstance(batch, Mapping) else {}
+
+
+def _without_counts(batch: Any) -> Any:
+    return {name: value for name, value in batch.items() if name != "counts"} if _counts_of(batch) else batch

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from ladle.training import Setting, Terms
+    from ladle.training import Terms
 
     from .conversations import Renderer
 
@@ -77,12 +77,7 @@ class Conversing(Trainer):
         given.fresh().need(getattr(self, option), *types, option=option)
 
     def own_arguments(self) -> dict[str, Any]:
-        """Arguments for TRL's class that follow from the options."""
-        raise NotImplementedError
-
-    def within(self, setting: Setting) -> Any:
-        arguments = {**_OTHERWISE, **self.own_arguments(), **self.arguments}
-        return super().within(setting).model_copy(update={"arguments": arguments})
+        return _OTHERWISE
 
     def trainer_options(self) -> dict[str, Any]:
         return {"processing_class": self.tokenizer, "begun": self._begun}

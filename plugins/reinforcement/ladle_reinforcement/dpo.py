@@ -106,7 +106,7 @@ class Dpo(Policy):
         return [(self.data, name) for name in (self.prompt, self.chosen, self.rejected) if name]
 
     def own_arguments(self) -> dict[str, Any]:
-        return {
+        return super().own_arguments() | {
             "beta": self.beta,
             "loss_type": [self.loss_type],
             "label_smoothing": self.label_smoothing,

@@ -120,7 +120,7 @@ class Grpo(Policy):
 
     def own_arguments(self) -> dict[str, Any]:
         answers = self.batch_size * self.group
-        return {
+        return super().own_arguments() | {
             "per_device_train_batch_size": answers,
             "per_device_eval_batch_size": answers,
             "num_generations": self.group,

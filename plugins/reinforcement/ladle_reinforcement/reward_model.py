@@ -91,7 +91,7 @@ class RewardModel(Conversing):
         return [(self.data, name) for name in (self.prompt, *answers) if name]
 
     def own_arguments(self) -> dict[str, Any]:
-        return {"max_length": None}  # rows are as long as they may be
+        return super().own_arguments() | {"max_length": None}  # rows are as long as they may be
 
     def loaded(self) -> tuple[PreTrainedModel, list[str]]:
         from .loading import scoring_model

@@ -263,7 +263,7 @@ recipe.toml:7:11: error: 9 is out of range: expected at most 8
 recipe.toml:10:8: error: 1.5 is out of range: expected less than 1
   10 | test = 1.5
      |        ^^^
-recipe.toml:14:9: error: [] is out of range: expected at least 1 long
+recipe.toml:14:9: error: [] is out of range: expected a length of at least 1
   14 | bands = []
      |         ^^
 recipe.toml:19:17: error: 0 is out of range: expected more than 0

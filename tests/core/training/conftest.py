@@ -170,6 +170,15 @@ class LeftToTheClass(Trainer):
         model.save_pretrained(folder)
 
 
+class InItsOwnWay(LeftToTheClass):
+    """Names a class that does most things otherwise."""
+
+    trainer_class = "own_way:OwnWay"
+
+    def callbacks(self) -> list[transformers.TrainerCallback]:
+        return [Look(self.setting)]
+
+
 class Look(transformers.TrainerCallback):
     """Writes the norm of each step's gradient into the notes of the training."""
 
@@ -264,6 +273,15 @@ class _Scale(torch.nn.Module):
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
         return weight * self.scale
+
+
+class Ordered(Technique):
+    """Notes the order in which rows come."""
+
+    def sampler(self, inner: Any, dataset: Any) -> Any:
+        sampler = inner(dataset)
+        self.setting.notes["order"] = list(sampler)
+        return sampler
 
 
 class Forgetful(Technique):
@@ -385,12 +403,13 @@ def registry() -> Registry:
     plugin = Plugin(About("ladle", "0"))  # a name that is installed
     offers = {
         "source": {"rows": GivenRows},
-        "trainer": {"tiny-bert": TinyBert, "left-to-the-class": LeftToTheClass},
+        "trainer": {"tiny-bert": TinyBert, "left-to-the-class": LeftToTheClass, "own-way": InItsOwnWay},
         "technique": {
             "consistency": Consistency,
             "fast-gradient": FastGradient,
             "untouchable": Untouchable,
             "adapted": Adapted,
+            "ordered": Ordered,
             "forgetful": Forgetful,
             "interrupted": Interrupted,
             "two-gradients": TwoGradients,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -84,6 +85,22 @@ def test_what_a_trainer_does_not_answer_is_left_to_the_class_it_names(train, kep
     entry = next(entry for entry in kept(run, "history.json") if "loss" in entry)
     assert entry["loss/loss"] == pytest.approx(entry["loss"], rel=1e-4)
     assert not any("runtime" in name or "samples_per_second" in name for name in entry)
+
+
+def test_a_class_may_have_its_own_rows_and_collator_and_a_loss_in_shares_of_the_step(train, kept, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    norms = []
+    for batch_size, accumulate in ((8, 1), (2, 4)):
+        run = train(
+            technique("ordered"), use="own-way", task="sentences", batch_size=batch_size, accumulate=accumulate, clip=0
+        )
+        notes = kept(run, "outcome.json")["details"]["notes"]
+        norms += notes["gradient norms"]
+        assert [row for batch in notes["order"] for row in batch] == [*range(7, -1, -1)]
+        entry = next(entry for entry in kept(run, "history.json") if "loss" in entry)
+        assert entry["loss/loss"] == pytest.approx(entry["loss"], rel=1e-4)
+    assert norms == pytest.approx([norms[0]] * 2, rel=1e-4)
+    assert norms[0] > 0.01
 
 
 def test_techniques_are_seen_in_training_only(train, kept):
