@@ -1,4 +1,4 @@
-"""Cleaners for ladle: duplicates, missing values, Unicode, types, columns and rows."""
+"""Cleaners for ladle: duplicates, missing values, Unicode, types, columns, rows and samples."""
 
 from __future__ import annotations
 
@@ -16,5 +16,6 @@ def ladle_cleaners() -> dict[str, str]:
         "missing": "ladle_cleaning.gaps:Missing",
         "normalise": "ladle_cleaning.unicode:Normalise",
         "replace": "ladle_cleaning.replacing:Replace",
+        "sample": "ladle_cleaning.sampling:Sample",
         "select": "ladle_cleaning.selection:Select",
     }

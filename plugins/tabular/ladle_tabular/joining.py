@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PrivateAttr, field_validator
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class Join(DataSource):
     """Join two data sets of the recipe: the rows of one, with columns of the row of the other that has the same keys.
 
-    Ids and splits stay those of the first. A row is rejected that has a null for a key, no row of the other to go with
-    (`no-match`), or several (`several-matches`). The other's columns are held in memory.
+    Ids and splits stay those of the first. A row is rejected that has a null for a key or no row of the other to go
+    with (`no-match`), unless `unmatched` says that it stays, or several (`several-matches`). The other's columns are
+    held in memory.
     """
 
     left: DataName = Field(description="The data set whose rows these are.")
@@ -33,6 +34,11 @@ class Join(DataSource):
     columns: list[str] | dict[str, str] = Field(
         min_length=1,
         description="The other's columns to take; as a table, each with the name that it shall have.",
+    )
+
+    unmatched: Literal["reject", "keep"] = Field(
+        default="reject",
+        description="What becomes of a row without one of the other: with `keep` it has nulls in the columns taken.",
     )
 
     _data: Any = PrivateAttr(default=None)
@@ -82,25 +88,29 @@ class Join(DataSource):
         other = self._data[self.right].select([*self._keys.values(), *self._taken]).table()
         keys = _keys_of(other, list(self._keys.values()))
         counts = Counter(keys)
-        places = {key: place for place, key in enumerate(keys)}
+        places = {key: place for place, key in enumerate(keys) if key is not None}
         for batch in self._data[self.left].whole_batches():
             ours = _keys_of(batch, list(self._keys))
-            fits = [key is not None and counts[key] == 1 for key in ours]
+            fits = [self._fits(counts[key] if key is not None else 0) for key in ours]
             kept = batch.filter(pa.array(fits, pa.bool_()))
-            rows = pa.array([places[key] for key, fit in zip(ours, fits, strict=True) if fit], pa.int64())
+            rows = pa.array([places.get(key) for key, fit in zip(ours, fits, strict=True) if fit], pa.int64())
             for theirs, name in self._taken.items():
                 kept = kept.append_column(name, other[theirs].combine_chunks().take(rows))
             yield kept
-            yield from self._rejects(batch, ours, counts)
+            yield from self._rejects(batch, ours, fits, counts)
+
+    def _fits(self, partners: int) -> bool:
+        """Whether a row stays that so many of the other's rows could join."""
+        return partners == 1 or (partners == 0 and self.unmatched == "keep")
 
     def _rejects(
-        self, batch: pa.RecordBatch, keys: list[str | None], counts: Mapping[str | None, int]
+        self, batch: pa.RecordBatch, keys: list[str | None], fits: list[bool], counts: Mapping[str | None, int]
     ) -> Iterator[Reject]:
         from ladle import Reject
         from ladle.rows import ID, ORIGIN, SYSTEM, as_json
 
         for place, key in enumerate(keys):
-            if key is not None and counts[key] == 1:
+            if fits[place]:
                 continue
             row = batch.slice(place, 1).to_pylist()[0]
             said = ", ".join(f"`{name}` = {row[name]!r}" for name in self._keys)

@@ -75,6 +75,19 @@ def test_rows_join_with_their_ids_and_splits(recipe, tmp_path):
     assert {example["file"] for example in details["reject_examples"]} == {"verses.jsonl"}
 
 
+def test_a_row_without_a_partner_may_stay(recipe, tmp_path):
+    done = run(load(recipe(JOIN.format(columns='{ text = "ja" }\n    unmatched = "keep"')))[0], Runs(tmp_path / "runs"))
+    stage = next(stage for stage in done.lock["stages"] if stage["name"] == "pairs.source")
+    store = Runs(tmp_path / "runs").store
+    assert [(row["en"], row["ja"]) for row in Rows.of_stages([store.folder(stage["key"])])] == [
+        ("In the beginning", "元始に"),
+        ("Now the earth", None),
+        ("Now these are", None),
+        ("of no book", None),
+    ]
+    assert store.outcome(stage["key"])["details"]["rejects_by_rule"] == {"several-matches": 1}
+
+
 @pytest.mark.parametrize(
     ("join", "message", "line"),
     [
