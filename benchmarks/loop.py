@@ -27,7 +27,7 @@ from sklearn.metrics import accuracy_score
 from torch.utils.data import DataLoader
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding, TrainingArguments
 
-import ladle_supervised.text_model  # noqa: F401 - registers the model's class
+import ladle_supervised.pooled  # noqa: F401 - registers the model's class
 from ladle.recipe import load
 from ladle.rows import Rows
 from ladle.runner import run

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import transformers
 
 from ..interrupts import Patience
 from ..store import read_json, read_note, write_json
 from .setting import Setting
+
+if TYPE_CHECKING:
+    from .loop import PlanTrainer
 
 _SHARE = 0.03  # of the time: at most so much is lost to a kill, or spent on checkpoints where that would be less
 _LONGEST = 600.0  # seconds without a checkpoint, however long the training
@@ -85,7 +88,10 @@ def was_last(checkpoint: Path) -> bool:
     return bool(control["should_training_stop"])
 
 
-def restore(loop: transformers.Trainer, checkpoint: Path) -> None:
+def restore(loop: PlanTrainer, checkpoint: Path) -> None:
     """Give a loop the model, and the history, with which its training had ended."""
     loop.state = transformers.TrainerState.load_from_json(str(checkpoint / _STATE))
+    setting = loop.plan.trainer.setting
+    setting.begin(loop.state)
+    setting.end()
     loop._load_from_checkpoint(loop.state.best_model_checkpoint or str(checkpoint))

@@ -1,4 +1,4 @@
-"""Loading what is pre-trained: errors that name the option, tokenisers, and how long a text may be."""
+"""Loading what is pre-trained: errors that name the option, configurations, tokenisers, and how long a text may be."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from ..errors import OptionError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""How anything is loaded by transformers: what lies on this machine, and no code."""
 
 _NO_LIMIT = 10**9  # tokenisers say "as long as you like" with 10**30
 _LONG = 512  # tokens, for a model whose positions have no end and that says nothing of its own
@@ -33,12 +36,20 @@ def loading(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def config_from(folder: Path) -> PreTrainedConfig:
+    """The configuration of the model in `folder`. Raises OptionError if there is none that transformers knows."""
+    from transformers import AutoConfig
+
+    with loading(folder):
+        return AutoConfig.from_pretrained(folder, **LOCAL)
+
+
 def tokenizer_from(folder: Path) -> PreTrainedTokenizerBase:
     """The tokeniser in `folder`, with a token to pad with. Raises OptionError if there is none."""
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
     except Exception as error:
         raise _no_tokenizer(folder) from error
     if len(tokenizer) <= len(tokenizer.all_special_tokens) or not tokenizer.is_fast:
@@ -56,6 +67,17 @@ def _no_tokenizer(folder: Path) -> OptionError:
         option="model",
         help="name a folder with a tokenizer.json, as `tokenizer.save_pretrained` writes it",
     )
+
+
+def check_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raises OptionError if the tokeniser knows tokens that the model has no place for."""
+    places = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > places:
+        raise OptionError(
+            f"the tokeniser knows {len(tokenizer):,} tokens, and the model has a place for {places:,}",
+            option="model",
+            help="tokenizer.json and config.json of a folder belong together",
+        )
 
 
 def token_limit(

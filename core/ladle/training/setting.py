@@ -6,6 +6,7 @@ import copy
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,19 @@ from ..store import OUTCOME, Store, digest, write_json
 
 if TYPE_CHECKING:
     import torch
+    import transformers
     from datasets import Dataset
 
     from .plan import Plan
+
+
+@dataclass
+class _Course:
+    """How the training goes: one for a setting and those of its parts."""
+
+    state: transformers.TrainerState | None = None
+    is_on: bool = False
+    told: dict[str, list[float]] = field(default_factory=dict)
 
 
 class Setting:
@@ -59,7 +70,7 @@ class Setting:
         self.notes: dict[str, Any] = {}
         """What a reader of the report should know: rows without a label, texts that were cut."""
         self.events = events
-        self._told: dict[str, list[float]] = {}
+        self._course = _Course()
         self._keys = keys
         self._data_keys = data_keys
         self._store = store
@@ -113,18 +124,48 @@ class Setting:
                 make(folder)
         return self._store.folder(key)
 
+    def begin(self, state: transformers.TrainerState) -> None:
+        """Take note that the training begins, or goes on."""
+        self._course.state, self._course.is_on = state, True
+
+    def end(self) -> None:
+        """Take note that the training has ended."""
+        self._course.is_on = False
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the training is under way: what is measured then does no more than choose the best epoch."""
+        return self._course.is_on
+
+    @property
+    def course(self) -> transformers.TrainerState:
+        """How far the training is, or went, and what it logged, as the Trainer has it and checkpoints keep it."""
+        assert self._course.state, "no training has begun"
+        return self._course.state
+
     def tell(self, name: str, value: float) -> None:
         """Add a number to a curve of the report, whose points are the means of what was told between two log entries.
 
         For a trainer or technique that knows, while it trains, something that is no term of the loss.
         """
-        self._told.setdefault(name, []).append(float(value))
+        self._course.told.setdefault(name, []).append(float(value))
 
     def told(self) -> dict[str, float]:
         """The means of what was told since this was last asked."""
-        means = {name: sum(values) / len(values) for name, values in self._told.items()}
-        self._told.clear()
+        means = {name: sum(values) / len(values) for name, values in self._course.told.items()}
+        self._course.told.clear()
         return means
+
+    def show(self, samples: list[dict[str, Any]]) -> None:
+        """Tell what the model writes by now, and keep it in the history of the training."""
+        told = {"epoch": self.course.epoch, "step": self.course.global_step, "samples": samples}
+        self.course.log_history.append(told)
+        self.events.emit("samples", stage=self.name, **told)
+
+    def shown(self) -> list[dict[str, Any]]:
+        """`epoch`, `step` and `samples` of each time that some were shown, from the beginning of the training."""
+        history = self._course.state.log_history if self._course.state else []
+        return [entry for entry in history if "samples" in entry]
 
     def autocast(self) -> torch.autocast:
         """A context in which the model computes in the precision of this training."""

@@ -25,12 +25,16 @@ class Watch(transformers.TrainerCallback):
         self._since = 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.setting.begin(state)
         self._since = time.monotonic()
         if state.global_step:
             self.setting.events.emit(
                 "training-resumed", stage=self.setting.name, step=state.global_step, steps=state.max_steps
             )
         self._progress(state, advance=state.global_step)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.setting.end()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._progress(state, advance=1)

@@ -1,11 +1,11 @@
-"""What a curriculum does over time: it notes what was followed, and remembers what was measured."""
+"""What a curriculum does over time: it tells what was followed, and remembers what was measured."""
 
 from __future__ import annotations
 
 import base64
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import transformers
@@ -13,29 +13,25 @@ from transformers.trainer_callback import ExportableState
 
 from .schedules import Schedule, SelfPaced
 
+if TYPE_CHECKING:
+    from ladle.training import Setting
+
 
 class Followed(transformers.TrainerCallback):
-    """Adds what a schedule says of the steps since the last entry to each entry of the history that tells a loss."""
+    """Tells what a schedule says of the batches of each step."""
 
-    def __init__(self, schedule: Callable[[], Schedule]) -> None:
+    def __init__(self, setting: Setting, schedule: Callable[[], Schedule]) -> None:
+        self.setting = setting
         self.schedule = schedule
-        self._steps: list[dict[str, float]] = []
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         schedule = self.schedule()
         batches = args.gradient_accumulation_steps * args.world_size  # of a step
         steps = math.ceil(len(schedule) / batches)
         first = (state.global_step - 1) % steps * batches
-        told = [schedule.told(batch) for batch in range(first, min(first + batches, len(schedule)))]
-        self._steps.append({name: float(np.mean([batch[name] for batch in told])) for name in told[0]})
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        if self._steps and "loss" in (logs or {}):
-            names = self._steps[-1]
-            state.log_history[-1] |= {
-                name: float(np.mean([step[name] for step in self._steps if name in step])) for name in names
-            }
-            self._steps = []
+        for batch in range(first, min(first + batches, len(schedule))):
+            for name, value in schedule.told(batch).items():
+                self.setting.tell(name, value)
 
 
 class Memory(transformers.TrainerCallback, ExportableState):

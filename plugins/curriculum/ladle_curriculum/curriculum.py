@@ -169,7 +169,7 @@ class Curriculum(Technique):
     def callbacks(self) -> list[transformers.TrainerCallback]:
         from .callbacks import Followed, Memory
 
-        followed = Followed(lambda: self._schedule)
+        followed = Followed(self.setting, lambda: self._schedule)
         return [followed, Memory()] if self.schedule == "self-paced" else [followed]
 
 

@@ -25,7 +25,7 @@ def row_losses(setting: Setting, rows: Dataset, places: np.ndarray) -> np.ndarra
     It is the trainer's own loss (techniques have no part in it) of the model as it is, without dropout; NaN for a row
     that has none, because it has no label. Rows share batches if their losses can be told apart in one.
     """
-    from ladle.training.randomness import drawn_from
+    from ladle.training import drawn_from
 
     order = places[np.argsort(_lengths(rows)[places], kind="stable")]
     losses = np.full(len(rows), np.nan)

@@ -21,9 +21,9 @@ _SIGNS: dict[Operation, str] = {"sum": "+", "difference": "-", "product": "*"}
 
 
 class Arithmetic(DataSource):
-    """Made-up sums, differences and products, with their results: rows of a `prompt` and an `answer`, both text.
+    """Made-up sums, differences and products, with their results: rows of a `prompt` and an `answer`.
 
-    No two rows have the same prompt.
+    A column `text` has both. No two rows have the same prompt.
     """
 
     size: int = Field(default=1000, gt=0, description="How many rows.")
@@ -61,7 +61,7 @@ class Arithmetic(DataSource):
         return list(dict.fromkeys(self.operations))
 
     def peek(self) -> Mapping[str, ColumnType]:
-        return {"prompt": "text", "answer": "text"}
+        return {"prompt": "text", "answer": "text", "text": "text"}
 
     def first_rows(self, count: int) -> Sample:
         rows = list(islice(self._rows(), min(count, self.size)))
@@ -79,10 +79,9 @@ class Arithmetic(DataSource):
             if (operation, numbers) not in seen:
                 seen.add((operation, numbers))
                 problem = f" {_SIGNS[operation]} ".join(map(str, numbers))
-                yield {
-                    "prompt": self.wording.replace("{problem}", problem),
-                    "answer": str(_worked_out(operation, numbers)),
-                }
+                prompt = self.wording.replace("{problem}", problem)
+                answer = str(_worked_out(operation, numbers))
+                yield {"prompt": prompt, "answer": answer, "text": f"{prompt} {answer}"}
 
 
 def _worked_out(operation: Operation, numbers: tuple[int, ...]) -> int:

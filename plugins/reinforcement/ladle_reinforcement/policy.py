@@ -38,9 +38,9 @@ class Policy(Conversing):
         return tokenizer
 
     def loaded(self) -> tuple[PreTrainedModel, list[str]]:
-        from .loading import causal_model
+        from ladle.training import causal_model_from
 
-        return causal_model(self.setting.start, self.setting.seed)
+        return causal_model_from(self.setting.start, self.setting.seed)
 
     def model(self) -> torch.nn.Module:
         model = super().model()
@@ -49,19 +49,15 @@ class Policy(Conversing):
 
     def check_size(self, model: Any) -> None:
         """Raises OptionError if the model cannot do what is asked of it."""
+        from ladle.training import check_tokenizer
+
         if not self._ends(model):
             raise OptionError(
                 "the model has no token that ends an answer",
                 option="model",
                 help="name a model whose tokeniser has an end token",
             )
-        places = model.get_input_embeddings().num_embeddings
-        if len(self.tokenizer) > places:
-            raise OptionError(
-                f"the tokeniser knows {len(self.tokenizer):,} tokens, and the model has a place for {places:,}",
-                option="model",
-                help="tokenizer.json and config.json of a folder belong together",
-            )
+        check_tokenizer(model, self.tokenizer)
 
     @functools.cached_property
     def positions(self) -> int:
@@ -92,14 +88,9 @@ class Policy(Conversing):
 
     def prompt_batch(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """Prompts [rows, longest] padded at the left, so that all end together, and their mask."""
-        import torch
+        from ladle.training import left_padded
 
-        longest = max(len(row["input_ids"]) for row in rows)
-        gaps = [longest - len(row["input_ids"]) for row in rows]
-        ids = [[self.tokenizer.pad_token_id] * gap + row["input_ids"] for gap, row in zip(gaps, rows, strict=True)]
-        mask = [[0] * gap + [1] * (longest - gap) for gap in gaps]
-        counts = {"rows": torch.tensor(len(rows))}
-        return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask), "counts": counts}
+        return left_padded([row["input_ids"] for row in rows], self.tokenizer.pad_token_id)
 
     def generated(self, model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
         """The likeliest answers to prompts: tokens [rows, …], and -100 from the end token on."""

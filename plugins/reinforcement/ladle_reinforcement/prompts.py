@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ladle.training.samplers import Mixed
+from ladle.training import Mixed
 
 
 class Prompts(Mixed):

@@ -19,34 +19,23 @@ _ANSWERS = 4  # each time, to one prompt
 
 
 class Diary(transformers.TrainerCallback):
-    """Tells from time to time what was answered to a prompt, and what it earned.
-
-    The history of the training keeps it.
-    """
+    """Shows from time to time what was answered to a prompt, and what it earned."""
 
     def __init__(self, setting: Setting, scorer: Scorer, group: int) -> None:
         self.setting = setting
         self.scorer = scorer
         self.group = group
-        self._history: list[dict[str, Any]] = []
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._history = state.log_history
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         every = math.ceil(state.max_steps / _TIMES)
         if state.global_step == 1 or state.global_step % every == 0:
-            told = {"epoch": state.epoch, "step": state.global_step, "samples": self._samples()}
-            self._history = state.log_history
-            self._history.append(told)
-            self.setting.events.emit("samples", stage=self.setting.name, **told)
+            self.setting.show(self._samples())
 
     def table(self) -> list[dict[str, Any]]:
-        """All that was told, in the order in which it was."""
+        """All that was shown, in the order in which it was."""
         return [
             {"prompt": sample["prompt"], "step": entry["step"], **sample}
-            for entry in self._history
-            if "samples" in entry
+            for entry in self.setting.shown()
             for sample in entry["samples"]
         ]
 

@@ -13,7 +13,6 @@ from ladle.options import DataReference
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    import transformers
     from datasets import Dataset
 
     from ladle import Trainer
@@ -33,8 +32,8 @@ class Consistency(Technique):
     UDA (Xie et al. 2020) and FixMatch (Sohn et al. 2020). With each labelled row, in whatever order these come, some
     rows without labels are drawn, which depends on the seed, the epoch and the labelled row alone. The model predicts
     each of them as it is, and where it is sure enough, its prediction is what the same text with tokens left out,
-    exchanged and hidden is to be predicted as. The term is averaged over all rows drawn, sure or not. A run's curves
-    and notes tell the share of those that were. A step takes about 1 + 4/3 * `ratio` times as long as without them.
+    exchanged and hidden is to be predicted as. The term is averaged over all rows drawn, sure or not. A curve
+    tells the share of those that were. A step takes about 1 + 4/3 * `ratio` times as long as without them.
     """
 
     needs = frozenset({"items", "labels", "tokens"})
@@ -85,7 +84,6 @@ class Consistency(Technique):
 
     _rows: Any = PrivateAttr(default=None)
     _change: Any = PrivateAttr(default=None)
-    _progress: Any = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _sensible(self) -> Consistency:
@@ -106,12 +104,6 @@ class Consistency(Technique):
     def check_with(self, trainer: Trainer) -> None:
         if not isinstance(getattr(trainer, "target", None), str):
             raise OptionError("it works with trainers that name the column of their classes as `target`")
-
-    def callbacks(self) -> list[transformers.TrainerCallback]:
-        from .progress import Progress
-
-        self._progress = Progress(self.setting.notes)
-        return [self._progress]
 
     def dataset(self, inner: Any, split: str) -> Dataset:
         from .unlabelled import Unlabelled, need_columns
@@ -170,7 +162,7 @@ class Consistency(Technique):
         """Random numbers that depend on the seed, the epoch and the row alone: not on the batch that it is in."""
         import numpy as np
 
-        told = repr((self.setting.seed, self._progress.epoch, row)).encode()
+        told = repr((self.setting.seed, int(self.setting.course.epoch or 0), row)).encode()
         return np.random.default_rng(int.from_bytes(hashlib.blake2b(told, digest_size=16).digest(), "big"))
 
     def loss(self, inner: Any, model: torch.nn.Module, batch: dict[str, Any]) -> Terms:
@@ -183,7 +175,7 @@ class Consistency(Technique):
             plain = forward(model, batch[PLAIN]).logits.float()
         changed = forward(model, batch[CHANGED]).logits.float()
         values, reaches = self._compare(plain, changed)
-        self._progress.count("share of unlabelled rows above the threshold", reaches)
+        self.setting.tell("share of unlabelled rows above the threshold", reaches.float().mean())
         return {**terms, "consistency": Term(values * self._weight, per="unlabelled")}
 
     def _compare(self, plain: torch.Tensor, changed: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -197,7 +189,12 @@ class Consistency(Technique):
     @property
     def _weight(self) -> float:
         """The term's weight in this step."""
-        return self.weight * min(1.0, self._progress.share / self.ramp_up) if self.ramp_up else self.weight
+        return self.weight * min(1.0, self._passed / self.ramp_up) if self.ramp_up else self.weight
+
+    @property
+    def _passed(self) -> float:
+        """The share of all steps that has been made."""
+        return self.setting.course.global_step / self.setting.course.max_steps
 
     def _annealed(self, inner: Any, model: torch.nn.Module, batch: dict[str, Any]) -> Terms:
         """The terms of the labelled rows, 0 for those that the model is too sure of.
@@ -219,8 +216,9 @@ class Consistency(Technique):
         classes = batch["labels"][labelled]
         shares = found[0][labelled].softmax(-1)
         own = shares.gather(1, classes.unsqueeze(1)).squeeze(1)
-        teaches = own <= annealed_threshold(self.annealing, self._progress.share, shares.shape[-1])
-        self._progress.count("share of labelled rows that teach", teaches)
+        teaches = own <= annealed_threshold(self.annealing, self._passed, shares.shape[-1])
+        if len(teaches):
+            self.setting.tell("share of labelled rows that teach", teaches.float().mean())
         return {
             name: Term(term.values * teaches, term.per) if len(term.values) == len(teaches) else term
             for name, term in terms.items()

@@ -10,12 +10,12 @@ __version__ = "0.1.0"
 @hookimpl
 def ladle_trainers() -> dict[str, str]:
     return {
-        "instruction-tuning": "ladle_supervised.instruct:InstructionTuning",
-        "sequence-to-sequence": "ladle_supervised.seq2seq:SequenceToSequence",
-        "text-classification": "ladle_supervised.text:TextClassification",
-        "text-regression": "ladle_supervised.text_regression:TextRegression",
-        "token-classification": "ladle_supervised.token_classification:TokenClassification",
-        "question-answering": "ladle_supervised.question_answering:QuestionAnswering",
-        "tabular-classification": "ladle_supervised.tabular:TabularClassification",
-        "tabular-regression": "ladle_supervised.tabular_regression:TabularRegression",
+        "instruction-tuning": "ladle_supervised.chat.instruct:InstructionTuning",
+        "sequence-to-sequence": "ladle_supervised.sequences.seq2seq:SequenceToSequence",
+        "text-classification": "ladle_supervised.texts.classification:TextClassification",
+        "text-regression": "ladle_supervised.texts.regression:TextRegression",
+        "token-classification": "ladle_supervised.tokens.classification:TokenClassification",
+        "question-answering": "ladle_supervised.answers.question_answering:QuestionAnswering",
+        "tabular-classification": "ladle_supervised.tables.classification:TabularClassification",
+        "tabular-regression": "ladle_supervised.tables.regression:TabularRegression",
     }

@@ -12,8 +12,7 @@ from torch.nn.functional import normalize
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModel
 
-from ladle import OptionError
-from ladle.training import choose_device, loading, token_limit, tokenizer_from
+from ladle.training import choose_device, model_from, token_limit, tokenizer_from
 
 from . import sbert
 
@@ -95,19 +94,5 @@ class Encoder:
 
 def _load(folder: Path) -> tuple[Any, Any]:
     tokenizer = tokenizer_from(folder)
-    with loading(folder):
-        model, loaded = AutoModel.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-    if missing := sorted(key for key in loaded["missing_keys"] if "pooler" not in key):  # the pooler is not used here
-        raise OptionError(
-            f"the model in {folder} lacks {len(missing)} of its weights, such as {missing[0]}",
-            option="model",
-            help="name a model whose weights belong to the architecture in its config.json",
-        )
+    model, _ = model_from(AutoModel, folder)
     return tokenizer, model.get_encoder() if model.config.is_encoder_decoder else model

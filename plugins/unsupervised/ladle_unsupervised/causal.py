@@ -1,4 +1,4 @@
-"""Learning to foretell the next token."""
+"""Learning to predict the next token."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ if TYPE_CHECKING:
 
 
 class CausalLanguageModel(LanguageModel):
-    """Learn to foretell each token of a text from those before it, with any Hugging Face decoder.
+    """Learn to predict each token of a text from those before it, with any Hugging Face decoder.
 
     A document begins as the model's tokeniser has it, and ends with its end token. One that is longer than a sequence
-    is cut into pieces, which overlap by one token, so that each of its tokens but the first is foretold once. Documents
-    that stand in one sequence do not see each other.
+    is cut into pieces, which overlap by one token, so that each of its tokens but the first is predicted once.
+    Documents that stand in one sequence do not see each other.
     """
 
     is_causal = True
-    task = "causal"
     usual_length = 1024
     accuracy = "token_accuracy"
 
@@ -46,7 +45,7 @@ class CausalLanguageModel(LanguageModel):
     stride: int | None = Field(
         default=None,
         gt=0,
-        description="When a long document is measured, how many tokens are foretold in each of its pieces, which is a "
+        description="When a long document is measured, how many tokens are predicted in each of its pieces, which is a "
         "sequence long: those before them are context. All but one if left out, which is fastest.",
     )
     choose_by: Literal["loss", "token_accuracy"] = Field(
@@ -58,6 +57,12 @@ class CausalLanguageModel(LanguageModel):
     continuation: Annotated[Continuation | None, NotInKey()] = Field(
         default=None, description="How `ladle predict` continues a text."
     )
+
+    def loaded(self) -> tuple[transformers.PreTrainedModel, list[str]]:
+        from ladle.training import causal_model_from
+
+        help = 'name a decoder (Llama, GPT-2, Qwen, …), or write use = "masked-language-model"'
+        return causal_model_from(self.setting.start, self.setting.seed, help)
 
     def model(self) -> torch.nn.Module:
         model = super().model()
@@ -128,16 +133,16 @@ class CausalLanguageModel(LanguageModel):
         return ids[-room:] or [next(token for token in begins if token is not None)]
 
     def batch(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """`input_ids` and `labels` [sequences, length], these -100 where nothing is foretold, as the layout has them.
+        """`input_ids` and `labels` [sequences, length], these -100 where nothing is predicted, as the layout has them.
 
         Prompts, at prediction, are rows [rows, longest] padded on the left.
         """
         import torch
 
         if "context" not in rows[0]:
-            from .continuing import padded_left
+            from ladle.training import left_padded
 
-            return padded_left([row["input_ids"] for row in rows], self.tokenizer.pad_token_id)
+            return left_padded([row["input_ids"] for row in rows], self.tokenizer.pad_token_id)
         lengths = [len(row["input_ids"]) for row in rows]
         ids = torch.tensor([token for row in rows for token in row["input_ids"]])
         place = torch.cat([torch.arange(length) for length in lengths])
@@ -168,10 +173,10 @@ class CausalLanguageModel(LanguageModel):
 
     def continuations(self, texts: list[str], how: Continuation) -> list[str]:
         """What the model, as it is now, would write after each text."""
-        from .continuing import padded_left
+        from ladle.training import left_padded
 
         prompts = [self._prompt(encoding.ids, how) for encoding in self.encoded(texts)]
-        batch = padded_left(prompts, self.tokenizer.pad_token_id)
+        batch = left_padded(prompts, self.tokenizer.pad_token_id)
         return [self._text(tokens) for tokens in self._continued(batch, how)]
 
     def present(self, outputs: dict[str, Any]) -> list[dict[str, Any]]:

@@ -21,17 +21,8 @@ from .continuation import Continuation
 NOTHING = -100  # where a continuation has ended
 
 
-def padded_left(rows: Sequence[Sequence[int]], padding: int) -> dict[str, Any]:
-    """Prompts as a batch: `input_ids` and `attention_mask` [rows, longest], so that all end together."""
-    longest = max(map(len, rows))
-    ids = [[padding] * (longest - len(row)) + list(row) for row in rows]
-    mask = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
-    counts = {"rows": torch.tensor(len(rows))}
-    return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask), "counts": counts}
-
-
 def continued(model: Any, prompts: dict[str, Any], how: Continuation, end: int | None, padding: int) -> torch.Tensor:
-    """Tokens [rows, max_new_tokens] that follow prompts, as `padded_left` gives them.
+    """Tokens [rows, max_new_tokens] that follow prompts, as `left_padded` gives them.
 
     From the token `end` on there is nothing (-100). What follows a prompt depends on that and the seed alone, not on
     the prompts beside it.

@@ -1,4 +1,4 @@
-"""What language models share: documents as rows of tokens, laid out in sequences, and the measuring of foretelling."""
+"""What language models share: documents as rows of tokens, laid out in sequences, and how predictions are measured."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from tokenizers import Encoding
     from torch.utils.data import Sampler
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from ladle.training import Measured, Terms
-    from ladle.training.packing import Layout
+    from ladle.training import Layout, Measured, Terms
 
     from .heads import VocabularyHead
 
@@ -36,16 +35,15 @@ PREDICT = "predict"  # the split of rows to predict
 
 
 class LanguageModel(Trainer):
-    """A trainer that learns from texts alone, by foretelling some of their tokens from others."""
+    """A trainer that learns from texts alone, by predicting some of their tokens from others."""
 
     offers = frozenset({"items", "embeddings", "tokens", "layers"})
 
     is_causal: ClassVar[bool]
-    task: ClassVar[Literal["causal", "masked"]]
     usual_length: ClassVar[int]
     """Tokens of a sequence where a recipe does not say, and the model allows as many."""
     accuracy: ClassVar[str]
-    """What the share of tokens foretold is called."""
+    """What the share of tokens predicted is called."""
 
     start: ModelChoice = Field(alias="model", description="The model to start from; its head may be missing.")
     column: Annotated[str, Reads("text")] = Field(default="text", description="The column with the texts.")
@@ -76,17 +74,15 @@ class LanguageModel(Trainer):
 
         return tokenizer_from(self.setting.start)
 
-    def model(self) -> torch.nn.Module:
-        from .start import language_model_from
+    def loaded(self) -> tuple[PreTrainedModel, list[str]]:
+        """The model in the folder to start from, and the names of weights of its head that are new."""
+        raise NotImplementedError
 
-        model, new = language_model_from(self.setting.start, self.task)
-        places = model.get_input_embeddings().num_embeddings
-        if len(self.tokenizer) > places:
-            raise OptionError(
-                f"the tokeniser knows {len(self.tokenizer):,} tokens, and the model has a place for {places:,}",
-                option="model",
-                help="tokenizer.json and config.json of a folder belong together",
-            )
+    def model(self) -> torch.nn.Module:
+        from ladle.training import check_tokenizer
+
+        model, new = self.loaded()
+        check_tokenizer(model, self.tokenizer)
         if new:
             self.setting.notes["tables of weights of the head that are new"] = len(new)
         return model
@@ -102,7 +98,7 @@ class LanguageModel(Trainer):
     def dataset(self, split: str) -> Dataset:
         """Rows of `_id`, `input_ids` and `length`, with what each trainer adds: a long document is several rows.
 
-        Raises OptionError if no document of the split has anything to foretell.
+        Raises OptionError if no document of the split has anything to predict.
         """
         from datasets import Dataset
 
@@ -120,7 +116,7 @@ class LanguageModel(Trainer):
         return {}
 
     def rows_of(self, text: str, encoding: Encoding, split: str) -> Iterator[dict[str, Any]]:
-        """The rows of one document, without `_id` and `length`; none if it has nothing to foretell."""
+        """The rows of one document, without `_id` and `length`; none if it has nothing to predict."""
         raise NotImplementedError
 
     def encoded(self, texts: list[str]) -> list[Encoding]:
@@ -156,7 +152,7 @@ class LanguageModel(Trainer):
         for id_, text, encoding in zip(batch["_id"].to_pylist(), texts, self.encoded(texts), strict=True):
             rows = list(self.rows_of(text, encoding, split))
             found += [{"_id": id_, "length": len(row["input_ids"]), **row} for row in rows]
-            notes[f"{split} documents left out, with nothing to foretell"] += not rows
+            notes[f"{split} documents left out, with nothing to predict"] += not rows
             notes[f"{split} documents longer than {self.limit} tokens, in several rows"] += len(rows) > 1
         return found
 
@@ -165,7 +161,7 @@ class LanguageModel(Trainer):
     @functools.cached_property
     def layout(self) -> Layout:
         """How rows are laid out in sequences."""
-        from ladle.training.packing import Layout, layout_for
+        from ladle.training import Layout, layout_for
 
         if self.packing == "off" or self._states_are_kept():
             return Layout(self.limit, self.is_causal)
@@ -210,7 +206,7 @@ class LanguageModel(Trainer):
         return {"cross-entropy": Term(values, per="labels")}
 
     def outputs(self, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
-        """Of each row the sum of its tokens' `nats`, how many `tokens` were to be foretold and how many were `hits`."""
+        """Of each row the sum of its tokens' `nats`, how many `tokens` were to be predicted, how many were `hits`."""
         from .losses import nats_and_hits
 
         said, wanted = self.places(batch["labels"])
@@ -239,11 +235,11 @@ class LanguageModel(Trainer):
         return measure_unigram(counts, wanted, self.accuracy, None if text is None else int(text.sum()))
 
     def wanted(self, rows: Dataset) -> Iterator[np.ndarray]:
-        """The tokens to be foretold in these rows, a part after the other."""
+        """The tokens to be predicted in these rows, a part after the other."""
         raise NotImplementedError
 
     def bytes_of(self, rows: Dataset) -> np.ndarray | None:
-        """How many bytes of text the tokens to be foretold in each row stand for; None where that says little."""
+        """How many bytes of text the tokens to be predicted in each row stand for; None where that says little."""
         return None
 
     def save(self, model: torch.nn.Module, folder: Path) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
     from datasets import Dataset
     from tokenizers import Encoding
+    from transformers import PreTrainedModel
 
     from .masking import Masking
 
@@ -34,7 +35,6 @@ class MaskedLanguageModel(LanguageModel):
     """
 
     is_causal = False
-    task = "masked"
     usual_length = 512
     accuracy = "accuracy"
 
@@ -47,7 +47,10 @@ class MaskedLanguageModel(LanguageModel):
         default=0.15, ge=0.01, le=1, description="Share of the tokens that are hidden."
     )
     kept: float = Field(
-        default=0.1, ge=0, le=1, description="Share of the hidden tokens that stay as they are, and are foretold still."
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Share of the hidden tokens that stay as they are, and are predicted still.",
     )
     changed: float = Field(
         default=0.1, ge=0, le=1, description="Share of the hidden tokens in whose place another one stands."
@@ -63,6 +66,11 @@ class MaskedLanguageModel(LanguageModel):
             message = "`kept` and `changed` are shares of the same tokens: together they are 1 at most"
             raise OptionError(message, option="changed")
         return self
+
+    def loaded(self) -> tuple[PreTrainedModel, list[str]]:
+        from .start import masked_model_from
+
+        return masked_model_from(self.setting.start, self.setting.seed)
 
     def model(self) -> torch.nn.Module:
         model = super().model()
@@ -126,7 +134,7 @@ class MaskedLanguageModel(LanguageModel):
         """
         import torch
 
-        from ladle.training.packing import Layout
+        from ladle.training import Layout
 
         lengths = [len(row["input_ids"]) for row in rows]
         ids = torch.tensor([token for row in rows for token in row["input_ids"]])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from ladle.training.randomness import drawn_from
+from ladle.training import drawn_from
 
 from .language_model import UNLABELLED
 

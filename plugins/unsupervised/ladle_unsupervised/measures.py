@@ -1,4 +1,4 @@
-"""What a language model is worth: how well it foretells the tokens of documents, with 95 % intervals over these."""
+"""What a language model is worth: how well it predicts the tokens of documents, with 95 % intervals over these."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TWO_SIDED = 1.96  # standard errors to either side of a 95 % interval
 
 
 class Told(NamedTuple):
-    """How each row was foretold: arrays [rows]."""
+    """How each row was predicted: arrays [rows]."""
 
     nats: np.ndarray
     """The sum over its tokens."""
@@ -26,7 +26,7 @@ class Told(NamedTuple):
 
 
 def measure_tokens(told: Told, documents: Sequence[str], accuracy: str) -> Measured:
-    """Perplexity, loss (nats a token), bits a byte of text, and the share of tokens that were foretold (`accuracy`).
+    """Perplexity, loss (nats a token), bits a byte of text, and the share of tokens that were predicted (`accuracy`).
 
     `documents` tell for each row which it is part of.
     """
@@ -66,7 +66,7 @@ def unigram(counts: np.ndarray) -> np.ndarray:
 def measure_unigram(seen: np.ndarray, wanted: np.ndarray, accuracy: str, text: int | None) -> dict[str, float]:
     """What guessing each token by its share alone is worth: `seen` [vocabulary] counts tokens of the train split.
 
-    `wanted` are the tokens to be foretold; accuracy is that of always naming the commonest.
+    `wanted` are the tokens to be predicted; accuracy is that of always naming the commonest.
     """
     nats = -np.log(unigram(seen)[wanted])
     found = {"perplexity": _exp(float(nats.mean()))}

@@ -354,6 +354,33 @@ class Telling(Technique):
         return inner(model, batch)
 
 
+class Showing(Technique):
+    """Shows a sample at the end of each epoch, and in the end, beside what is measured, all that were shown."""
+
+    _part: Any = PrivateAttr(default=None)
+
+    def model(self, inner: Any) -> torch.nn.Module:
+        self._part = self.setting.part("part")
+        return inner()
+
+    def callbacks(self) -> list[transformers.TrainerCallback]:
+        return [_Show(self)]
+
+    def measure(self, inner: Any, split: str) -> Measured:
+        measured = inner(split)
+        measured.tables["shown"] = [shown | {"is_training": self._part.is_training} for shown in self._part.shown()]
+        return measured
+
+
+class _Show(transformers.TrainerCallback):
+    def __init__(self, technique: Showing) -> None:
+        self.technique = technique
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        setting = self.technique.setting
+        setting.show([{"steps": setting.course.global_step, "was_training": setting.is_training}])
+
+
 class Spoilt(Technique):
     """Multiplies the loss from a step on."""
 
@@ -416,6 +443,7 @@ def registry() -> Registry:
             "random-mask": RandomMask,
             "wasteful": Wasteful,
             "telling": Telling,
+            "showing": Showing,
             "spoilt": Spoilt,
             "refusing": Refusing,
         },

@@ -65,6 +65,26 @@ def test_what_is_told_in_training_is_a_curve(train, kept):
     assert "batches so far" in again.report.read_text()
 
 
+def test_samples_are_told_and_kept_in_the_history(train, kept):
+    run = train(technique("showing"), held_out=True, batch_size=4, epochs=2)
+    shown = [
+        {"epoch": epoch, "step": step, "samples": [{"steps": step, "was_training": True}]}
+        for epoch, step in ((1.0, 1), (2.0, 2))
+    ]
+    assert [entry for entry in kept(run, "history.json") if "samples" in entry] == shown
+    for split in ("validation", "test"):  # as a part of the training sees it
+        table = kept(run, "details.json")[split]["tables"]["shown"]
+        assert table == [entry | {"is_training": False} for entry in shown]
+    events = [json.loads(line) for line in (run.folder / "events.jsonl").read_text().splitlines()]
+    told = [event for event in events if event["event"] == "samples"]
+    assert [{name: event[name] for name in ("epoch", "step", "samples")} for event in told] == shown
+
+
+def test_nothing_is_shown_where_nothing_is_trained(train, kept):
+    run = train(technique("showing"), held_out=True, epochs=0)
+    assert kept(run, "details.json")["test"]["tables"]["shown"] == []
+
+
 def test_a_step_may_take_two_gradients(train, kept):
     plain = train(batch_size=8, epochs=2, clip=0)
     twice = train(technique("two-gradients"), batch_size=8, epochs=2, clip=0)

@@ -97,25 +97,28 @@ def test_a_second_signal_interrupts_at_once(train, tmp_path):
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
 
 
-def test_a_training_that_had_ended_is_only_measured(train, tmp_path, monkeypatch):
+def test_a_training_that_had_ended_is_only_measured(train, kept, tmp_path, monkeypatch):
     """It stopped early, and was killed while it was measured: nothing is trained a second time."""
     options = {"held_out": True, "learning_rate": 0.3, "epochs": 30, "early_stopping": 2, "batch_size": 4}
-    whole = train(**options)
+    whole = train(technique("showing"), **options)
     wanted, steps = weights(whole), whole.outcome["metrics"]["model"]["training"]["steps"]
+    shown = kept(whole, "details.json")["test"]["tables"]["shown"]
     shutil.rmtree(tmp_path / "runs")
     import ladle.stages.train as stage
 
     with monkeypatch.context() as patch:
         patch.setattr(stage, "_measure", lambda *_: os.kill(os.getpid(), signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
-            train(**options)
+            train(technique("showing"), **options)
     shutil.move(tmp_path / "runs", tmp_path / "moved")  # what checkpoints say of places is no longer true
     shutil.move(tmp_path / "moved", tmp_path / "runs")
-    again = train(**options)
+    again = train(technique("showing"), **options)
     assert not events(again, "training-resumed")
     found = weights(again)
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
     assert again.outcome["metrics"]["model"]["training"]["steps"] == steps
+    assert kept(again, "details.json")["test"]["tables"]["shown"] == shown
+    assert len(shown) > 2
 
 
 def test_a_broken_checkpoint_is_passed_over(train, elsewhere, tmp_path):

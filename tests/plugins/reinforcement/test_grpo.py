@@ -254,7 +254,7 @@ def test_states_cannot_be_kept_of_texts_that_the_model_is_yet_to_write(train, sa
 
 
 def test_a_model_that_writes_nothing_is_refused(train, saved, questions):
-    with pytest.raises(StageError, match="a bert model sees what comes after a token"):
+    with pytest.raises(StageError, match="a `bert` model is no decoder"):
         train(questions, grpo(saved("bert")))
 
 

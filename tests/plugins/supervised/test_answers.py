@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ladle_supervised.answer_measures import Found, found, measure_answers, scores, surest_mistakes
-from ladle_supervised.answers import Answer, answers_of, exact, normalised, overlap
+from ladle_supervised.answers.answers import Answer, answers_of, exact, normalised, overlap
+from ladle_supervised.answers.measures import Found, found, measure_answers, scores, surest_mistakes
 
 
 @pytest.mark.parametrize(

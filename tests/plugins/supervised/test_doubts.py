@@ -7,8 +7,8 @@ import json
 import pytest
 
 from ladle import Sample
-from ladle_supervised.tabular import TabularClassification
-from ladle_supervised.text import TextClassification
+from ladle_supervised.tables.classification import TabularClassification
+from ladle_supervised.texts.classification import TextClassification
 
 
 def texts(*lengths: int, target: str = "label") -> Sample:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU, CHRF
 
-from ladle_supervised.overlap import Overlap, words_for
-from ladle_supervised.perplexity import measure_tokens
+from ladle_supervised.sequences.overlap import Overlap, words_for
+from ladle_supervised.sequences.perplexity import measure_tokens
 
 WORDS = st.sampled_from(["the", "film", "is", "good", "bad", "and", "very", ",", ".", "猫", "が", "います"])
 TEXTS = st.lists(WORDS, max_size=9).map(" ".join)

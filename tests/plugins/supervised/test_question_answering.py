@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ladle import Sample
 from ladle.columns import Columns
 from ladle.errors import OptionError, StageError
-from ladle_supervised.question_answering import QuestionAnswering
+from ladle_supervised.answers.question_answering import QuestionAnswering
 
 
 def answer(folder, *options: str, name: str = "reader") -> str:
@@ -227,7 +227,7 @@ def test_a_technique_that_moves_tokens_is_refused(saved):
 def test_the_likeliest_answer_is_that_of_a_search_through_all(data):
     import torch
 
-    from ladle_supervised.answer_spans import likeliest
+    from ladle_supervised.answers.spans import likeliest
 
     length, most = data.draw(st.integers(2, 8)), data.draw(st.integers(1, 5))
     begin = data.draw(st.integers(1, length))

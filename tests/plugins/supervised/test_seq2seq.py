@@ -203,7 +203,7 @@ def test_one_step_is_the_same_however_its_rows_are_cut_into_batches_and_padded(p
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(tmp_path, train, monkeypatch):
     import torch
 
-    from ladle_supervised.seq2seq import SequenceToSequence
+    from ladle_supervised.sequences.seq2seq import SequenceToSequence
 
     rows = reversals(60)
     recipe = stage(save("bart", tmp_path / "bart", dropout=0.1), "epochs = 3", "learning_rate = 1e-3")
@@ -448,7 +448,7 @@ def test_a_hook_where_the_model_says_it_embeds_sees_the_texts_to_read(kind, pair
     import torch
 
     from ladle.training import tokenizer_from
-    from ladle_supervised.seq2seq_start import encoder_decoder_from, shifted
+    from ladle_supervised.sequences.start import encoder_decoder_from, shifted
 
     found = encoder_decoder_from(pair(kind), tokenizer_from(pair(kind))).eval()
     tokens, labels = torch.tensor([[4, 5, 6, END]]), torch.tensor([[4, END]])
@@ -461,7 +461,7 @@ def test_a_hook_where_the_model_says_it_embeds_sees_the_texts_to_read(kind, pair
 
 
 def test_texts_are_encoded_as_rows_are(pair, train, monkeypatch):
-    from ladle_supervised.seq2seq import SequenceToSequence
+    from ladle_supervised.sequences.seq2seq import SequenceToSequence
 
     rows, seen, batch = reversals(30), {}, SequenceToSequence.batch
 
@@ -618,7 +618,7 @@ def test_fixed_layers_are_refused(pair, train):
 
 def doubts(folder, rows, **options):
     from ladle import Sample
-    from ladle_supervised.seq2seq import SequenceToSequence
+    from ladle_supervised.sequences.seq2seq import SequenceToSequence
 
     given = {"data": "rows", "model": {"pretrained": str(folder)}, "column": "en", "target": "ja"}
     trainer = SequenceToSequence.model_validate(given | options)

@@ -40,7 +40,7 @@ def test_the_saved_network_is_in_hugging_face_layout(houses, train):
     import torch
     from transformers import AutoModel
 
-    import ladle_supervised.tabular_model  # noqa: F401
+    import ladle_supervised.tables.network  # noqa: F401
 
     trained = train(houses, CLASSIFY + 'target = "dear"\ncolumns = ["rooms", "garden", "place"]\nepochs = 1\n')
     assert not list(trained.model.glob("*.bin"))

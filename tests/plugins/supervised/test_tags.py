@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ladle_supervised.tags import Span, are_prefixed, entities, spans
+from ladle_supervised.tokens.tags import Span, are_prefixed, entities, spans
 
 SCHEMES = ("BIO", "IOBES", "BILOU", "IOB1")
 

@@ -47,7 +47,7 @@ def _inputs(tokens):
 def test_the_saved_model_loads_back_and_says_what_ladle_predict_says(kind, head, saved, reviews, train):
     from transformers import AutoModelForSequenceClassification
 
-    import ladle_supervised.text_model  # noqa: F401
+    import ladle_supervised.pooled  # noqa: F401
 
     trained = train(reviews, classify(saved(kind), f'head = "{head}"', "epochs = 1", "learning_rate = 1e-3"))
     assert (trained.model / "model.safetensors").is_file()
@@ -85,7 +85,7 @@ def test_metrics_of_a_split_are_those_of_the_predictions(saved, reviews, train):
 def test_padding_plays_no_part_in_what_a_new_classifier_says(kind, head, saved):
     import torch
 
-    from ladle_supervised.text_start import classifier_from
+    from ladle_supervised.texts.start import classifier_from
 
     model = classifier_from(saved(kind), ["n", "p"], head, padding=0).eval()
     short, long = [2, 5, 6, 3], [2, 7, 8, 9, 10, 11, 12, 3]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ladle.errors import StageError
-from ladle_supervised.text import TextClassification
-from ladle_supervised.text_regression import TextRegression
+from ladle_supervised.texts.classification import TextClassification
+from ladle_supervised.texts.regression import TextRegression
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "the", "film", "is", "good"]  # as the tiny models know them
 

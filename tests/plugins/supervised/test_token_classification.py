@@ -7,7 +7,7 @@ import pytest
 
 from ladle import Sample
 from ladle.errors import OptionError, StageError
-from ladle_supervised.token_classification import TokenClassification
+from ladle_supervised.tokens.classification import TokenClassification
 
 
 def tag(folder, *options: str, name: str = "tagger") -> str:

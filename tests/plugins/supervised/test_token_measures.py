@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from ladle_supervised.tags import entities
-from ladle_supervised.token_measures import always, measure_tags, surest_rows, told_mistake
+from ladle_supervised.tokens.measures import always, measure_tags, surest_rows, told_mistake
+from ladle_supervised.tokens.tags import entities
 
 BIO = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 POS = ["DET", "NOUN", "VERB"]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ladle import OptionError
-from ladle_supervised.windows import Windows
+from ladle_supervised.answers.windows import Windows
 
 WORDS = ["good", "bad", "fine", "awful", "film", "plot", "day", "end"]
 

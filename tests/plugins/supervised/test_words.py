@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ladle_supervised.words import first_tokens, words_of
+from ladle_supervised.tokens.words import first_tokens, words_of
 
 
 def test_words_of_a_list_stand_in_a_text_with_spaces_between_them():

@@ -164,7 +164,7 @@ def test_half_precision_trains_and_measures_on_the_same_tokens(saved, documents,
 # Documents
 
 
-def test_a_long_document_is_cut_into_pieces_that_foretell_each_token_once(
+def test_a_long_document_is_cut_into_pieces_that_predict_each_token_once(
     saved, documents, train, stage, technique, seen
 ):
     long = {"text": " ".join(text for text in texts_of(documents, "train")[:9]), "split": "train"}
@@ -208,11 +208,11 @@ def test_a_long_document_is_measured_in_windows(kind, stride, saved, documents, 
     assert "test" not in trained.metrics["intervals"] or not trained.metrics["intervals"]["test"]
 
 
-def test_documents_with_nothing_to_foretell_are_left_out(saved, documents, train, stage):
+def test_documents_with_nothing_to_predict_are_left_out(saved, documents, train, stage):
     rows = [*documents, {"text": "", "split": "train"}, {"text": None, "split": "test"}]
     notes = train(rows, stage(USE, saved("gpt2"), epochs=0)).notes  # whose texts have no token to begin with
-    assert {name: count for name, count in notes.items() if "nothing to foretell" in name} == {
-        f"{split} documents left out, with nothing to foretell": 1 for split in ("train", "test")
+    assert {name: count for name, count in notes.items() if "nothing to predict" in name} == {
+        f"{split} documents left out, with nothing to predict": 1 for split in ("train", "test")
     }
 
 
@@ -222,7 +222,7 @@ def test_a_split_without_any_text_is_told(saved, documents, train, stage):
         train(rows, stage(USE, saved("gpt2"), epochs=0))
 
 
-def test_the_baseline_foretells_tokens_by_their_share_of_the_train_split(saved, documents, train, stage):
+def test_the_baseline_predicts_tokens_by_their_share_of_the_train_split(saved, documents, train, stage):
     trained = train(documents, stage(USE, saved("llama"), epochs=0, max_length=24))
     tokenizer = AutoTokenizer.from_pretrained(saved("llama"))
     counts = torch.zeros(len(tokenizer))
@@ -297,7 +297,7 @@ def test_tokens_are_drawn_by_their_probabilities():
 
 def test_samples_are_told_and_kept_epoch_by_epoch(saved, documents, train, stage):
     samples = {"prompts": ["the cat", "a dog sees"], "max_new_tokens": 5, "temperature": 0}
-    trained = train(documents, stage(USE, saved("llama"), epochs=3, learning_rate=1e-2, samples=samples))
+    trained = train(documents, stage(USE, saved("llama"), epochs=3, learning_rate=3e-3, samples=samples))
     told = trained.events("samples")
     assert [(event["epoch"], [sample["prompt"] for sample in event["samples"]]) for event in told] == [
         (epoch, samples["prompts"]) for epoch in (1.0, 2.0, 3.0)
@@ -310,7 +310,7 @@ def test_samples_are_told_and_kept_epoch_by_epoch(saved, documents, train, stage
     ]
     assert table[0]["continuation"] == told[0]["samples"][0]["continuation"]
     assert table[0]["continuation"] != table[3]["continuation"]
-    plain = train(documents, stage(USE, saved("llama"), epochs=3, learning_rate=1e-2), runs="plain")
+    plain = train(documents, stage(USE, saved("llama"), epochs=3, learning_rate=3e-3), runs="plain")
     assert all(torch.equal(weights, plain.weights()[name]) for name, weights in trained.weights().items())
 
 

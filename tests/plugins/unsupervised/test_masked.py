@@ -173,8 +173,8 @@ def test_the_baseline_fills_in_tokens_by_their_share_of_the_train_split(saved, d
 def test_texts_of_which_nothing_can_be_hidden_are_left_out(saved, documents, train, stage):
     rows = [*documents, {"text": "", "split": "train"}, {"text": "[MASK]", "split": "test"}]
     notes = train(rows, stage(USE, saved("bert"), epochs=0)).notes
-    assert {name: count for name, count in notes.items() if "nothing to foretell" in name} == {
-        f"{split} documents left out, with nothing to foretell": 1 for split in ("train", "test")
+    assert {name: count for name, count in notes.items() if "nothing to predict" in name} == {
+        f"{split} documents left out, with nothing to predict": 1 for split in ("train", "test")
     }
 
 

@@ -27,7 +27,7 @@ def conversations(draw, roles=("user",)):
 
 def prepared(tokenizer, conversations, last_only=False, limit=10_000):
     """What becomes of conversations: the ready rows, and who prepared them."""
-    from ladle_supervised.chat_rows import Conversations, Limits, Preparer
+    from ladle_supervised.chat.rows import Conversations, Limits, Preparer
 
     preparer = Preparer(tokenizer, Conversations("messages", "", "", None), Limits(limit, limit), last_only)
     messages = pa.array([json.dumps(each) for each in conversations])
@@ -38,7 +38,7 @@ def prepared(tokenizer, conversations, last_only=False, limit=10_000):
 
 
 def with_template(tokenizer, template, markers=()):
-    from ladle_supervised.chat_template import give_template
+    from ladle_supervised.chat.template import give_template
 
     give_template(tokenizer, template, list(markers))
     return tokenizer

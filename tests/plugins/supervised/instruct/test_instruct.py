@@ -287,7 +287,7 @@ def test_a_template_that_is_none_is_told_by_the_check(template, message, help, l
 
 def test_a_model_without_a_template_is_doubted_by_the_check_and_refused(language_model, chatml, words, train):
     from ladle import Sample
-    from ladle_supervised.instruct import InstructionTuning
+    from ladle_supervised.chat.instruct import InstructionTuning
 
     def doubts(folder):
         start = {"pretrained": str(folder)}
@@ -331,7 +331,7 @@ def test_a_model_that_sees_what_comes_is_refused(tokenizer_of, words, train, tmp
     tokenizer = tokenizer_of("bytes")
     BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **size)).save_pretrained(tmp_path / "bert")
     tokenizer.save_pretrained(tmp_path / "bert")
-    with pytest.raises(StageError, match="a bert model sees what comes after a token") as raised:
+    with pytest.raises(StageError, match="a `bert` model is no decoder") as raised:
         train(words, tune(tmp_path / "bert"))
     assert raised.value.problems[0].span.text.startswith("model = {")
 
@@ -393,7 +393,7 @@ def test_logits_are_worked_out_for_what_is_learnt_alone(language_model):
     import torch
     from transformers import AutoModelForCausalLM
 
-    from ladle_supervised.instruct_model import answer_losses
+    from ladle_supervised.chat.model import answer_losses
 
     model = AutoModelForCausalLM.from_pretrained(language_model()).eval()
     ids = torch.arange(40).view(2, 20)
@@ -415,7 +415,7 @@ def test_no_hook_stays_on_a_model_whose_loss_fails(language_model):
     import torch
     from transformers import AutoModelForCausalLM
 
-    from ladle_supervised.instruct_model import answer_losses
+    from ladle_supervised.chat.model import answer_losses
 
     model = AutoModelForCausalLM.from_pretrained(language_model())
     ids = torch.tensor([[1, 10**6]])

@@ -11,8 +11,8 @@ import numpy as np
 
 from ladle.training import Measured
 
-from .chat_tokens import UNLEARNT
-from .measures import intervals_of, resampled_sums
+from ..measures import intervals_of, resampled_sums
+from .tokens import UNLEARNT
 
 Labels = Iterable[Sequence[int]]
 """Of each row, the tokens to learn, and UNLEARNT where there is none."""

@@ -11,9 +11,9 @@ from pydantic import Field
 from ladle import Reads
 from ladle.tokens import token_doubts
 
-from .labels import Classification
-from .supervised import Notes
-from .tokenised import Tokenised
+from ..labels import Classification
+from ..supervised import Notes
+from ..tokenised import Tokenised
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,11 +72,11 @@ class TextClassification(Texts, Classification):
     offers = frozenset({"items", "labels", "embeddings", "tokens", "texts", "layers"})
 
     def known_labels(self) -> list[str]:
-        from .text_start import labels_of
+        from ..heads import labels_of
 
         return labels_of(self.setting.start)
 
     def build(self) -> torch.nn.Module:
-        from .text_start import classifier_from
+        from .start import classifier_from
 
         return classifier_from(self.setting.start, self.labels, self.head, self.tokenizer.pad_token_id)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ladle import OptionError
 
-from .chat import Rendered
-from .chat_template import is_one_token, markers_in
+from .conversations import Rendered
+from .template import is_one_token, markers_in
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -9,8 +9,8 @@ import numpy as np
 
 from ladle.training import Measured
 
+from ..measures import MISTAKES, intervals_of, resampled_sums
 from .answers import exact, overlap
-from .measures import MISTAKES, intervals_of, resampled_sums
 
 
 class Found(NamedTuple):

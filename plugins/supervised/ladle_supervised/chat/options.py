@@ -72,7 +72,7 @@ class Conversational(Trainer):
     @field_validator("template")
     @classmethod
     def _known_template(cls, template: str | None) -> str | None:
-        from .chat_template import check_template
+        from .template import check_template
 
         if template is not None:
             check_template(template)
@@ -107,7 +107,7 @@ class Conversational(Trainer):
         return given
 
     def doubts(self, sample: Sample) -> Iterator[OptionError]:
-        from .chat_template import has_template, no_template
+        from .template import has_template, no_template
 
         if self.start.location and (folder := self.start.location.folder):
             yield from token_doubts(sample, self.messages or self.target, folder, self.max_length)

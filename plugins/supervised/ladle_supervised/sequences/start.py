@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from transformers import (
     MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
-    AutoConfig,
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
     PreTrainedModel,
@@ -19,12 +18,9 @@ from transformers import (
 
 from ladle import OptionError
 from ladle.errors import did_you_mean
-from ladle.training import loading, tokenizer_from
-
-from .text_start import _load
+from ladle.training import config_from, loading, model_from, tokenizer_from
 
 NO_LABEL = -100
-_LOCAL = {"local_files_only": True, "trust_remote_code": False}
 _SENTENCEPIECE = {"marian", "m2m_100"}  # their tokenisers are no tokenizer.json, but programs around other files
 
 
@@ -33,8 +29,7 @@ def tokenizer_with(folder: Path, source: str | None, target: str | None) -> PreT
 
     Raises OptionError if it wants languages and gets none, gets some and wants none, or does not know one.
     """
-    with loading(folder):
-        kind = AutoConfig.from_pretrained(folder, **_LOCAL).model_type
+    kind = config_from(folder).model_type
     is_program = kind in _SENTENCEPIECE and not (folder / "tokenizer.json").is_file()
     tokenizer = _program_in(folder, kind) if is_program else tokenizer_from(folder)
     if not hasattr(tokenizer, "src_lang"):
@@ -66,7 +61,7 @@ def _program_in(folder: Path, kind: str) -> PreTrainedTokenizerBase:
             help='pip install "ladle-supervised[sentencepiece]"',
         ) from None
     with loading(folder):
-        return AutoTokenizer.from_pretrained(folder, **_LOCAL)
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def _set_language(tokenizer: Any, attribute: str, language: str | None, option: str) -> None:
@@ -91,15 +86,14 @@ def encoder_decoder_from(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Pr
 
     Raises OptionError if it is no encoder with a decoder, or its weights do not belong to its configuration.
     """
-    with loading(folder):
-        config = AutoConfig.from_pretrained(folder, **_LOCAL)
+    config = config_from(folder)
     if type(config) not in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING:
         raise OptionError(
             f"a {config.model_type} model is no encoder with a decoder that writes texts",
             option="model",
             help="name a model such as T5, BART, mBART or Marian",
         )
-    model: PreTrainedModel = _load(AutoModelForSeq2SeqLM, folder)
+    model, _ = model_from(AutoModelForSeq2SeqLM, folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
     if model.config.decoder_start_token_id is None:

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from ladle import Columns, OptionError, Reads, Usual
 
-from .labels import Classification
-from .supervised import Notes, Supervised
+from ..labels import Classification
+from ..supervised import Notes, Supervised
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from torch.utils.data import Sampler
 
-    from .tabular_model import TabularConfig, TabularNetwork
+    from .network import TabularConfig, TabularNetwork
 
 _FEATURES = ("number", "integer", "boolean", "vector")
 
@@ -75,7 +75,7 @@ class Tabular(Supervised):
 
     def start_config(self) -> TabularConfig | None:
         """The configuration of the network to go on from, if there is one."""
-        from .tabular_model import TabularConfig
+        from .network import TabularConfig
 
         if self.setting.start is None:
             return None
@@ -90,7 +90,7 @@ class Tabular(Supervised):
 
     def network(self, outputs: int, **about: Any) -> TabularNetwork:
         """The network to go on from, with a new last layer if its classes are others; or a new one."""
-        from .tabular_model import TabularConfig, TabularNetwork
+        from .network import TabularConfig, TabularNetwork
 
         if self.setting.start is None:
             first = next(self.setting.data.batches("arrow"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .regression import Regression, Scale
-from .text import Texts
+from ..regression import Regression, Scale
+from .classification import Texts
 
 if TYPE_CHECKING:
     import torch
@@ -24,19 +24,20 @@ class TextRegression(Texts, Regression):
     offers = frozenset({"items", "embeddings", "tokens", "texts", "layers"})
 
     def known_scale(self) -> Scale | None:
-        from .text_start import scale_of
+        from .start import scale_of
 
         known = scale_of(self.setting.start)
         return Scale(*known) if known else None
 
     def build(self) -> torch.nn.Module:
-        from .text_start import names_of, regressor_from
+        from ..heads import names_of
+        from .start import regressor_from
 
         about = names_of([self.target]) | self.scale._asdict()
         return regressor_from(self.setting.start, self.head, self.tokenizer.pad_token_id, about)
 
     def measure(self, outputs: dict[str, Any], dataset: Dataset) -> Measured:
-        from .measures import with_correlations
+        from ..measures import with_correlations
 
         truth = dataset.with_format("numpy")["label"][:]
         return with_correlations(super().measure(outputs, dataset), outputs["numbers"], truth)

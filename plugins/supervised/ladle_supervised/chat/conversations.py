@@ -10,7 +10,7 @@ import jinja2
 
 from ladle import OptionError
 
-from .chat_template import marks_answers
+from .template import marks_answers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

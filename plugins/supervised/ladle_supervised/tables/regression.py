@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .regression import Regression, Scale
-from .tabular import Tabular
+from ..regression import Regression, Scale
+from .classification import Tabular
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ladle import OptionError
 
-from .seq2seq_start import NO_LABEL, shifted
+from .start import NO_LABEL, shifted
 
 _OF_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff")
 _OF_BEAMS = ("early_stopping", "length_penalty")

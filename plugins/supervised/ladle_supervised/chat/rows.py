@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from .chat import ASSISTANT, Conversation, Renderer, UnusableError, read_messages, to_answer, to_learn
-from .chat_template import begins_by_itself
-from .chat_tokens import UNLEARNT, ChatTokens
+from .conversations import ASSISTANT, Conversation, Renderer, UnusableError, read_messages, to_answer, to_learn
+from .template import begins_by_itself
+from .tokens import UNLEARNT, ChatTokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,23 +7,20 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import PrivateAttr
-
 from ladle import OptionError
 
-from .instruct_options import Conversational
+from .options import Conversational
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from datasets import Dataset
     from torch.utils.data import Sampler
-    from transformers import GenerationConfig, PreTrainedTokenizerBase, TrainerCallback
+    from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-    from ladle.training import Measured, Terms
-    from ladle.training.packing import Layout
+    from ladle.training import Layout, Measured, Terms
 
-    from .chat_rows import Preparer
+    from .rows import Preparer
 
 
 class InstructionTuning(Conversational):
@@ -35,8 +32,6 @@ class InstructionTuning(Conversational):
 
     offers = frozenset({"items", "embeddings", "tokens", "layers"})
 
-    _underway: Any = PrivateAttr(default=None)
-
     @functools.cached_property
     def _tokenizer(self) -> PreTrainedTokenizerBase:
         from ladle.training import tokenizer_from
@@ -44,10 +39,12 @@ class InstructionTuning(Conversational):
         return tokenizer_from(self.setting.start)
 
     def model(self) -> torch.nn.Module:
-        from .chat_template import give_template
-        from .instruct_model import causal_model, ends_of, grow
+        from ladle.training import causal_model_from
 
-        model = causal_model(self.setting.start)
+        from .model import ends_of, grow
+        from .template import give_template
+
+        model, _ = causal_model_from(self.setting.start)
         if not self.setting.state:  # at prediction the tokeniser has learnt it all
             self._check_packing()
             new = give_template(self._tokenizer, self.template, self.special_tokens)
@@ -109,7 +106,7 @@ class InstructionTuning(Conversational):
         """Write the rows of a split as tokens, and what is to be told of them."""
         import pyarrow as pa
 
-        from .chat_rows import Conversations, Limits, Preparer
+        from .rows import Conversations, Limits, Preparer
 
         whole, prompt, _ = self._limits
         preparer = Preparer(self._tokenizer, Conversations(*self._columns), Limits(whole, prompt), self.learn == "last")
@@ -151,7 +148,7 @@ class InstructionTuning(Conversational):
     @functools.cached_property
     def _layout(self) -> Layout:
         """How conversations are put into sequences."""
-        from ladle.training.packing import Layout, layout_for
+        from ladle.training import Layout, layout_for
 
         capacity = self._limits[0]
         if not self.packing:
@@ -173,20 +170,20 @@ class InstructionTuning(Conversational):
         """`input_ids` and `labels` [sequences, longest], and what a layout adds; `prompts` of rows that are `asked`."""
         import torch
 
-        from .instruct_model import left_padded
+        from ladle.training import left_padded
 
         batch = self._sequences(rows) if "input_ids" in rows[0] else {"counts": {"rows": torch.tensor(len(rows))}}
         if asked := [place for place, row in enumerate(rows) if row.get("asked")]:
-            prompts = [rows[place]["prompt"] for place in asked]
-            batch["prompts"], batch["prompt_mask"] = left_padded(prompts, self._tokenizer.pad_token_id)
+            prompts = left_padded([rows[place]["prompt"] for place in asked], self._tokenizer.pad_token_id)
+            batch["prompts"], batch["prompt_mask"] = prompts["input_ids"], prompts["attention_mask"]
             batch["asked"] = torch.tensor(asked)
         return batch
 
     def _sequences(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         import torch
 
-        from .chat_tokens import UNLEARNT
-        from .instruct_model import to_tell
+        from .model import to_tell
+        from .tokens import UNLEARNT
 
         lengths = [len(row["labels"]) for row in rows]
         for row, length in zip(rows, lengths, strict=True):
@@ -203,25 +200,19 @@ class InstructionTuning(Conversational):
     def loss(self, model: torch.nn.Module, batch: dict[str, Any]) -> Terms:
         from ladle.training import Term
 
-        from .instruct_model import answer_losses
+        from .model import answer_losses
 
         return {"cross-entropy": Term(answer_losses(model, batch)[0], per="labels")}
-
-    def callbacks(self) -> list[TrainerCallback]:
-        from .underway import Underway
-
-        self._underway = Underway()
-        return [self._underway]
 
     def outputs(self, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         """Sums over the tokens of each row's answers, [rows]; of the model's own `answer` the tokens, [rows, …].
 
         Answers are generated for rows that are asked, but not where an epoch is only measured to choose by the others.
         """
-        from .instruct_model import answers, sums_of_answers
+        from .model import answers, sums_of_answers
 
         found = sums_of_answers(model, batch) if "labels" in batch else {}
-        only_chooses = self._underway is not None and self._underway.is_on and self.choose_by != "exact_match"
+        only_chooses = self.setting.is_training and self.choose_by != "exact_match"
         if "labels" not in batch or (self.generated_rows and not only_chooses):
             model.generation_config = self._decoding
             found["answer"] = answers(model, batch, self.setting.seed)
@@ -229,12 +220,12 @@ class InstructionTuning(Conversational):
 
     @property
     def _decoding(self) -> GenerationConfig:
-        from .instruct_model import decoding
+        from .model import decoding
 
         return decoding(self._tokenizer, self.setting.state["ends"], self._limits[-1], self.temperature)
 
     def measure(self, outputs: dict[str, Any], dataset: Dataset) -> Measured:
-        from .chat_measures import Answer, Told, measure_answers
+        from .measures import Answer, Told, measure_answers
 
         answers = []
         if "answer" in outputs:
@@ -244,7 +235,7 @@ class InstructionTuning(Conversational):
         return measure_answers(Told(*(outputs[name] for name in Told._fields)), answers)
 
     def baseline(self, train: Dataset, test: Dataset) -> dict[str, float]:
-        from .chat_measures import commonest_answer, commonest_tokens
+        from .measures import commonest_answer, commonest_tokens
 
         learnt = train["labels"]
         found = commonest_tokens(learnt, test["labels"], len(self._tokenizer))

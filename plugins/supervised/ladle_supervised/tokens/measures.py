@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from ladle.training import Measured
 
-from .measures import MISTAKES, intervals_of, resampled_sums
+from ..measures import MISTAKES, intervals_of, resampled_sums
 from .tags import Span, are_prefixed, spans
 
 Tags = Sequence[Sequence[str]]

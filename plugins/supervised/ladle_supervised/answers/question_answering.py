@@ -12,9 +12,9 @@ from pydantic import Field
 from ladle import Columns, OptionError, Reads, Sample, Usual
 from ladle.tokens import token_doubts
 
+from ..supervised import Notes
+from ..tokenised import Tokenised, check_lengths, padded
 from .answers import answers_of, normalised
-from .supervised import Notes
-from .tokenised import Tokenised, check_lengths, padded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ladle.training import Measured, Terms
 
-    from .answer_measures import Found
+    from .measures import Found
     from .windows import Windows
 
 _ENOUGH = 20  # rows that say something about the others
@@ -101,7 +101,7 @@ class QuestionAnswering(Tokenised):
         return super().learn() | {"unanswerable": counts[False] > 0}
 
     def build(self) -> torch.nn.Module:
-        from .text_start import has_head, model_for, names_of
+        from ..heads import has_head, model_for, names_of
 
         folder, padding = self.setting.start, self.tokenizer.pad_token_id
         keep = has_head(folder, "QuestionAnswering")
@@ -177,14 +177,14 @@ class QuestionAnswering(Tokenised):
     def loss(self, model: torch.nn.Module, batch: dict[str, Any]) -> Terms:
         from ladle.training import Term
 
-        from .answer_spans import losses, shares
+        from .spans import losses, shares
 
         start, end = losses(shares(model, batch), batch)
         return {"start": Term(start, per="rows"), "end": Term(end, per="rows")}
 
     def outputs(self, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         """Of each window the likeliest answer, how likely it is, how likely none is, and if it is known the loss."""
-        from .answer_spans import likeliest, losses, shares
+        from .spans import likeliest, losses, shares
 
         both = shares(model, batch)
         found = likeliest(both, batch, self.max_answer) | {"number": batch["number"]}
@@ -192,13 +192,13 @@ class QuestionAnswering(Tokenised):
 
     def _found(self, outputs: dict[str, Any], contexts: list[str]) -> list[Found]:
         """The answer of each row."""
-        from .answer_measures import found
+        from .measures import found
 
         return found(outputs, contexts, self.setting.state["unanswerable"])
 
     def measure(self, outputs: dict[str, Any], dataset: Dataset) -> Measured:
         """`rows` are questions; the loss is the mean over all windows."""
-        from .answer_measures import measure_answers, surest_mistakes
+        from .measures import measure_answers, surest_mistakes
 
         places, rows = self._asked(dataset, self.target, self.context)
         right = [self._right(row) for row in rows]
@@ -223,7 +223,7 @@ class QuestionAnswering(Tokenised):
 
     def baseline(self, train: Dataset, test: Dataset) -> dict[str, float]:
         """The commonest answer of the train split, which may be that there is none."""
-        from .answer_measures import scores
+        from .measures import scores
 
         learnt, right = (
             [self._right(row) for row in self._asked(dataset, self.target)[1]] for dataset in (train, test)

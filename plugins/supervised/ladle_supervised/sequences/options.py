@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from ladle import ModelChoice, OptionError, Reads, Usual
 from ladle.tokens import token_doubts
 
-from .supervised import Supervised
+from ..supervised import Supervised
 
 if TYPE_CHECKING:
     from ladle import Sample

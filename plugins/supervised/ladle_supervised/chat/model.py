@@ -1,40 +1,18 @@
-"""A causal language model at work: loaded, taught new tokens, asked for losses of answers, and for answers."""
+"""A causal language model at work: taught new tokens, asked for losses of answers, and for answers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from ladle import OptionError
 from ladle.training import forward
 
-from .chat_tokens import UNLEARNT
-from .text_start import _load
-
-_NOISE = 1e-4  # of the largest logit: what arithmetic may change, and a token that is seen changes more
-
-
-def causal_model(folder: Path) -> PreTrainedModel:
-    """The causal language model in `folder`, from safetensors.
-
-    Raises OptionError if the folder holds none, or weights that do not belong to its configuration.
-    """
-    model: PreTrainedModel = _load(AutoModelForCausalLM, folder)
-    with torch.no_grad():
-        one, other = model(input_ids=torch.tensor([[0, 0], [0, 1]])).logits[:, 0]
-    if (one - other).abs().max() > _NOISE * one.abs().max():
-        raise OptionError(
-            f"a {model.config.model_type} model sees what comes after a token, and so cannot learn to write it",
-            option="model",
-            help="name a causal language model, such as Llama, Qwen or GPT-2",
-        )
-    return model
+from .tokens import UNLEARNT
 
 
 def grow(model: PreTrainedModel, tokens: Sequence[int], count: int) -> None:
@@ -138,10 +116,3 @@ def answers(model: PreTrainedModel, batch: dict[str, Any], seed: int) -> torch.T
     whole = written.new_full((rows, written.shape[1]), UNLEARNT)
     whole[batch["asked"]] = written
     return whole
-
-
-def left_padded(rows: Sequence[Sequence[int]], filler: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows of unequal length as one tensor [rows, longest] in which all end together, and a mask: 0 for the filler."""
-    longest = max(map(len, rows))
-    whole = torch.tensor([[filler] * (longest - len(row)) + list(row) for row in rows])
-    return whole, torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])

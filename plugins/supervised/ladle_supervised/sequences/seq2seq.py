@@ -6,11 +6,9 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import PrivateAttr
-
 from ladle import OptionError
 
-from .seq2seq_options import TextToText
+from .options import TextToText
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +20,8 @@ if TYPE_CHECKING:
 
     from ladle.training import Measured, Terms
 
-    from .seq2seq_tokens import PairTokens
-    from .supervised import Notes
+    from ..supervised import Notes
+    from .tokens import PairTokens
 
 _SAMPLES = 12  # texts to read, from the best to the worst
 
@@ -39,26 +37,24 @@ class SequenceToSequence(TextToText):
 
     offers = frozenset({"items", "embeddings", "tokens", "texts"})
 
-    _underway: Any = PrivateAttr(default=None)
-
     # The model
 
     @functools.cached_property
     def _tokenizer(self) -> PreTrainedTokenizerBase:
-        from .seq2seq_start import tokenizer_with
+        from .start import tokenizer_with
 
         return tokenizer_with(self.setting.start, self.source_language, self.target_language)
 
     @functools.cached_property
     def _tokens(self) -> PairTokens:
-        from .seq2seq_generation import end_of_text
-        from .seq2seq_tokens import PairTokens
+        from .generation import end_of_text
+        from .tokens import PairTokens
 
         return PairTokens(self._tokenizer, self.prefix, end_of_text(self.setting.model, self._tokenizer))
 
     def build(self) -> torch.nn.Module:
-        from .seq2seq_generation import settle
-        from .seq2seq_start import encoder_decoder_from, train_all_layers
+        from .generation import settle
+        from .start import encoder_decoder_from, train_all_layers
 
         model = self.setting.model = encoder_decoder_from(self.setting.start, self._tokenizer)
         if train_all_layers(model):
@@ -141,8 +137,8 @@ class SequenceToSequence(TextToText):
         """What has to be known, or to be there, to generate texts: told before the training rather than after it."""
         import pyarrow.compute as pc
 
+        from .generation import settle_lengths
         from .overlap import check_tokenizer
-        from .seq2seq_generation import settle_lengths
 
         check_tokenizer(self.bleu_tokenizer)
         self._limit("max_new_tokens")
@@ -164,8 +160,8 @@ class SequenceToSequence(TextToText):
         """
         import torch
 
-        from .seq2seq_start import NO_LABEL, shifted
-        from .tokenised import padded
+        from ..tokenised import padded
+        from .start import NO_LABEL, shifted
 
         lengths = torch.tensor([len(row["input_ids"]) for row in rows])
         counts = {"rows": torch.tensor(len(rows)), "tokens": lengths.sum()}
@@ -188,18 +184,12 @@ class SequenceToSequence(TextToText):
 
         from ladle.training import Term, forward
 
-        from .seq2seq_start import NO_LABEL
+        from .start import NO_LABEL
 
         there = batch["labels"] != NO_LABEL
         logits = forward(model, batch, use_cache=False).logits[there].float()
         values = F.cross_entropy(logits, batch["labels"][there], reduction="none", label_smoothing=self.label_smoothing)
         return {"cross-entropy": Term(values, per="labels")}
-
-    def callbacks(self) -> list[Any]:
-        from .underway import Underway
-
-        self._underway = Underway()
-        return [self._underway]
 
     def outputs(self, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         """`losses` of the targets' tokens (sums) and how many these `tokens` are, both [rows]; `generated` tokens.
@@ -212,15 +202,15 @@ class SequenceToSequence(TextToText):
 
         from ladle.training import forward
 
-        from .seq2seq_generation import generated
-        from .seq2seq_start import NO_LABEL
+        from .generation import generated
+        from .start import NO_LABEL
 
         if "labels" not in batch:
             return {"generated": generated(model, batch, torch.ones_like(batch["input_ids"][:, 0], dtype=torch.bool))}
         logits = forward(model, batch, use_cache=False).logits.float()
         values = F.cross_entropy(logits.transpose(1, 2), batch["labels"], reduction="none", ignore_index=NO_LABEL)
         found = {"losses": values.sum(1), "tokens": (batch["labels"] != NO_LABEL).sum(1)}
-        only_chooses = self._underway is not None and self._underway.is_on and self.choose_by == "loss"
+        only_chooses = self.setting.is_training and self.choose_by == "loss"
         if "generates" in batch and not only_chooses:
             found["generated"] = generated(model, batch, batch["generates"])
         return found
@@ -237,9 +227,9 @@ class SequenceToSequence(TextToText):
         """Add what the texts are worth that were `generated` [rows, length] for some of the rows."""
         import numpy as np
 
-        from .measures import MISTAKES
+        from ..measures import MISTAKES
+        from .generation import ends
         from .overlap import Overlap
-        from .seq2seq_generation import ends
 
         places = _generating(dataset)
         texts, references = self._read(generated[places]), dataset.select(places)["label"][:]
@@ -280,7 +270,7 @@ class SequenceToSequence(TextToText):
 
     def _read(self, generated: np.ndarray) -> list[str]:
         """The texts that tokens [rows, length] stand for."""
-        from .seq2seq_start import NO_LABEL
+        from .start import NO_LABEL
 
         ids = [row[row != NO_LABEL].tolist() for row in generated]
         return [text.strip() for text in self._tokenizer.batch_decode(ids, skip_special_tokens=True)]

@@ -12,7 +12,7 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from ladle import OptionError
 
-from .measures import intervals_of, resampled_sums
+from ..measures import intervals_of, resampled_sums
 
 # Scripts without a space between words: Thai, Lao, Tibetan, Burmese, Khmer, kana, Han.
 _SPACELESS = re.compile(

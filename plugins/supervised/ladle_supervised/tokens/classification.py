@@ -11,10 +11,10 @@ from pydantic import Field
 from ladle import OptionError, Reads, Sample
 from ladle.tokens import token_doubts
 
-from .labels import UNLABELLED, Classification
-from .supervised import Notes
+from ..labels import UNLABELLED, Classification
+from ..supervised import Notes
+from ..tokenised import Tokenised, check_lengths, padded
 from .tags import OUTSIDE, are_prefixed, entities
-from .tokenised import Tokenised, check_lengths, padded
 from .words import first_tokens, words_of
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ class TokenClassification(Tokenised, Classification):
             )
 
     def known_labels(self) -> list[str]:
-        from .text_start import labels_of
+        from ..heads import labels_of
 
         return labels_of(self.setting.start, "TokenClassification")
 
     def build(self) -> torch.nn.Module:
-        from .text_start import model_for, names_of
+        from ..heads import model_for, names_of
 
         folder, padding = self.setting.start, self.tokenizer.pad_token_id
         is_known = self.known_labels() == self.labels
@@ -187,7 +187,7 @@ class TokenClassification(Tokenised, Classification):
         """Words that were cut off, or have no token, count as outside of any entity, and plain tags as wrong."""
         import numpy as np
 
-        from .token_measures import measure_tags, surest_rows, told_mistake
+        from .measures import measure_tags, surest_rows, told_mistake
 
         truth = dataset["label"][:]
         places = [[place for place, label in enumerate(row) if label != UNLABELLED] for row in truth]
@@ -223,7 +223,7 @@ class TokenClassification(Tokenised, Classification):
         """The commonest tag of the train split for every word."""
         import numpy as np
 
-        from .token_measures import always
+        from .measures import always
 
         numbers = np.concatenate([np.asarray(row, int) for row in train["label"]])
         commonest = np.bincount(numbers[numbers != UNLABELLED]).argmax()

@@ -6,7 +6,7 @@ import numpy as np
 
 from ladle.training import Measured
 
-from .measures import intervals_of, resampled_sums
+from ..measures import intervals_of, resampled_sums
 
 
 def measure_tokens(losses: np.ndarray, tokens: np.ndarray) -> Measured:

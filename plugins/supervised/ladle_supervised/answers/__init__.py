@@ -1,0 +1,1 @@
+"""Trainers that find the answer to a question in a text."""

@@ -1,0 +1,1 @@
+"""Trainers that tune language models on conversations."""

@@ -1,0 +1,1 @@
+"""Trainers that make a text of a text."""

@@ -1,0 +1,1 @@
+"""Trainers over columns of numbers."""

@@ -1,0 +1,1 @@
+"""Trainers that say something of each word of a text."""
