@@ -151,7 +151,7 @@ class Ablation:
             values = (self.values(stage, metric, by_kept[kept]) for kept in (with_it, without_it))
             difference = estimate([one - other for one, other in zip(*values, strict=True)])
             yield Effect(
-                name, metric, others if len(self.techniques) > 1 else "", difference, _verdict(metric, difference)
+                name, metric, others if len(self.techniques) > 1 else "", difference, verdict(metric, difference)
             )
 
     def as_json(self) -> dict[str, Any]:
@@ -193,7 +193,8 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(mean, mean - half, mean + half)
 
 
-def _verdict(metric: str, difference: Estimate) -> str:
+def verdict(metric: str, difference: Estimate) -> str:
+    """Whether a difference helps or hurts a metric, or its interval holds 0, so that it can't be told apart."""
     if difference.low is None or difference.high is None or not (difference.low > 0 or difference.high < 0):
         return "can't be told apart"
     return "hurts" if (difference.mean < 0) != is_better_low(metric) else "helps"
