@@ -33,8 +33,9 @@ $(INSTALLED): constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(PACKA
 	$(PIP) --no-build-isolation $(CONSTRAINTS) $(ENCODER) $(addprefix --editable ./,$(PACKAGES))
 	touch $@
 
-$(TOOLS): $(INSTALLED) requirements-dev.txt
+$(TOOLS): $(INSTALLED) requirements-dev.txt recipes/requirements.txt
 	$(PIP) --requirement requirements-dev.txt $(CONSTRAINTS)
+	$(PIP) --no-deps --requirement recipes/requirements.txt
 	touch $@
 
 benchmarks: $(TOOLS)

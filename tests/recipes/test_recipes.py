@@ -34,12 +34,13 @@ def test_all_data_have_a_licence_beside_them(path):
 def try_recipe(tmp_path: Path) -> Callable[..., Run]:
     """Run a recipe, with some of its lines changed, on the first lines of its data."""
 
-    def try_recipe(name: str, lines: int | None = None, **changes: Any) -> Run:
+    def try_recipe(name: str, lines: int | None = None, train: bool = True, **changes: Any) -> Run:
         shutil.copytree(RECIPES / "data", tmp_path / "data")
         for data in (tmp_path / "data").iterdir():
             if lines and data.suffix != ".LICENSE":
                 data.write_bytes(b"".join(data.read_bytes().splitlines(keepends=True)[:lines]))
         text = (RECIPES / name).read_text()
+        text = text if train else text[: text.index("[[train]]")]
         changed = [
             next(
                 (f"{key} = {json.dumps(value)}" for key, value in changes.items() if line.startswith(f"{key} =")), line
@@ -80,6 +81,42 @@ def test_sentiment_trains_the_layers_above_the_frozen_ones(try_recipe):
     assert training["trainable_parameters"] < training["parameters"] / 3
     [answer] = Predictor(done)([{"text": "A quiet film that stays with you for days."}])
     assert answer["label"] in ("negative", "positive")
+
+
+@pytest.mark.slow
+def test_a_model_reads_then_answers_then_learns_from_its_answers(try_recipe):
+    done = try_recipe("pretrain-tune-reinforce.toml", size=320, epochs=1, measured_rows=20, generated_rows=20)
+    measured = {stage: metrics["test"] for stage, metrics in done.outcome["metrics"].items()}
+    assert set(measured) == {"pretrained", "tuned", "reinforced"}
+    assert measured["tuned"]["exact_match"] < 0.5
+    assert done.outcome["metrics"]["reinforced"]["baseline"]["reward"] < 0.5  # it starts from that model
+    assert measured["reinforced"]["answer_tokens"] > 0
+
+
+@pytest.mark.slow
+def test_tweets_are_read_from_their_package_and_entities_are_learnt(try_recipe):
+    done = try_recipe("entities.toml", epochs=0.1)
+    rows = {stage["name"]: (stage["rows_in"], stage["rows_out"], stage["rejects"]) for stage in done.outcome["stages"]}
+    assert rows["tweets.clean.1"] == (2394, 2295, 99)
+    assert done.outcome["metrics"]["token-classification"]["test"]["accuracy"] > 0.9
+
+
+@pytest.mark.slow
+def test_verses_find_each_other(try_recipe):
+    done = try_recipe("translate.toml", train=False)
+    rows = {stage["name"]: (stage["rows_in"], stage["rows_out"]) for stage in done.outcome["stages"]}
+    assert rows["verses.source"][1] == 31_074
+
+
+@pytest.mark.slow
+def test_few_labels_are_labels_of_the_train_split_alone(try_recipe):
+    done = try_recipe("few-labels.toml", lines=200, share=0.5, epochs=0)
+    rows = {stage["name"]: (stage["rows_in"], stage["rows_out"], stage["rejects"]) for stage in done.outcome["stages"]}
+    texts, few, drawn_out = rows["few.clean.1"]
+    assert 20 < drawn_out < few < texts
+    assert rows["some.source"][1] == texts
+    measured = {metrics["test"]["rows"] for metrics in done.outcome["metrics"].values()}
+    assert len(measured) == 1
 
 
 @pytest.mark.slow
