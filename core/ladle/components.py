@@ -370,6 +370,9 @@ class Trainer(Training):
     layers can be found, and fixed).
     """
 
+    claims: ClassVar[frozenset[str]] = frozenset()
+    """What it decides itself and no technique may, such as `order`."""
+
     data: DataName = Field(description="The data set to train on.")
     start: ModelChoice | None = Field(default=None, alias="model", description="Where the model starts.")
     epochs: Annotated[float, Usual(0.05, 100)] = Field(

@@ -274,7 +274,7 @@ def _check_start(stage: TrainStage, index: int, recipe: Recipe, problems: Proble
 
 def _check_techniques(stage: TrainStage, problems: Problems) -> None:
     """Whether the techniques of a stage can meet its trainer and each other."""
-    claims: dict[str, Used] = {}
+    claims = dict.fromkeys(_trainer(stage).claims, stage.trainer)
     for used in stage.techniques:
         technique = _technique(used)
         at = (*used.at, "use")

@@ -348,6 +348,8 @@ class _Reader:
             component = component_class.model_validate(rest, context={"folder": self.recipe.path.parent})
         except Exception:
             raise _FaultError from None
+        if component_class.kind == "trainer" and getattr(component, "data", None) is None:
+            raise _FaultError  # it was to have its data from tables within it that have mistakes
         for place in (at, *((*at, name) for name in wrong)):  # what defaults there lead to is no mistake of the recipe
             self.problems.settle(place)
         return component

@@ -140,12 +140,18 @@ def _training(stage: dict[str, Any], store: Store) -> dict[str, Any]:
         "charts": _charts(history),
         "measured": measured,
         "tables": found.get("tables", {}),
-        "mistakes": [_without_id(mistake) for mistake in found.get("mistakes", [])],
+        "mistakes": _mistakes(found.get("mistakes", [])),
     }
 
 
-def _without_id(mistake: dict[str, Any]) -> dict[str, Any]:
-    return mistake | {"row": {name: value for name, value in mistake["row"].items() if name != "_id"}}
+def _mistakes(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mistakes as rows of one table: what only some of them say has no column."""
+    said = set.intersection(*map(set, found)) if found else set()
+    return [
+        {name: value for name, value in mistake.items() if name in said}
+        | {"row": {name: value for name, value in mistake["row"].items() if name != "_id"}}
+        for mistake in found
+    ]
 
 
 def _headline(metrics: dict[str, Any], chosen: str | None, split: str | None) -> dict[str, Any] | None:

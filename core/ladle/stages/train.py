@@ -224,7 +224,13 @@ def _save(work: Work, trainer: Trainer, setting: Setting) -> None:
     folder = work.folder / "model"
     folder.mkdir(exist_ok=True)
     trainer.save(setting.model, folder)
-    used = work.stage.used
-    assert used
-    options = locked_options(used.component, used, work.recipe.secrets)
-    write_json(folder / ABOUT, {"use": used.name, "options": options, "state": setting.state})
+    outer = work.stage.used
+    assert outer
+    told = locked_options(outer.component, outer, work.recipe.secrets)
+    write_json(folder / ABOUT, {"use": outer.name, "options": told, "state": setting.state})
+    for used in outer.inner:
+        part = folder.joinpath(*map(str, used.at[len(outer.at) :]))
+        if isinstance(used.component, Trainer) and part.is_dir():  # one of several, which has left its own model
+            given = {name: told[name] for name in used.given if name in told}
+            options = given | locked_options(used.component, used, work.recipe.secrets)
+            write_json(part / ABOUT, {"use": used.name, "options": options, "state": setting.state[part.name]})

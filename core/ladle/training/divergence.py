@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,13 @@ class LossGuard:
         return ""
 
 
-def keep_batch(folder: Path, batch: dict[str, Any], ids: Sequence[str], rows: Rows) -> None:
-    """Write a batch to look into: its tensors, and the rows of the data set that it was made of."""
+def keep_batch(folder: Path, batch: dict[str, Any], ids: Sequence[str], data: Iterable[Rows]) -> None:
+    """Write a batch to look into: its tensors, and the rows of the data sets that it was made of."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.contiguous() for name, value in batch.items() if isinstance(value, torch.Tensor)}
     safetensors.torch.save_file(tensors, folder / "batch.safetensors")
     with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
-        for whole in rows.whole_batches():
+        for whole in itertools.chain.from_iterable(rows.whole_batches() for rows in data):
             for row in whole.filter(pc.is_in(whole[ID], pa.array(ids, pa.string()))).to_pylist():
                 shown = {ID: row[ID]} | {name: value for name, value in row.items() if name not in SYSTEM}
                 file.write(json.dumps(shown, ensure_ascii=False, default=str) + "\n")

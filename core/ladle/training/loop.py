@@ -146,7 +146,7 @@ class PlanTrainer(_Below):
         return loss
 
     def _diverged(self, fault: str, ids: list[str]) -> StageError:
-        keep_batch(self.aside, self.batch, ids, self.plan.trainer.setting.data)
+        keep_batch(self.aside, self.batch, ids, self.plan.trainer.setting.data_sets.values())
         rate = self._get_learning_rate()
         message = (
             f"{self.plan.trainer.setting.name}: {fault} (step {self.state.global_step + 1}, learning rate {rate:.3g})"

@@ -206,7 +206,7 @@ def test_a_model_that_lacks_weights_is_refused(encoder_folder, rows_of):
     weights = load_file(folder / "model.safetensors")
     del weights["encoder.layer.1.output.dense.weight"]
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(OptionError, match=r"1 are missing and 0 have another shape, such as encoder.layer.1.output.dense.weight"):
+    with pytest.raises(OptionError, match=r"1 are missing .*, such as encoder.layer.1.output.dense.weight"):
         vectors(embedding(folder), rows_of(["a cat"]))
 
 
