@@ -45,6 +45,7 @@ benchmarks: $(TOOLS)
 # On a machine with a GPU and its own torch: make gpu VENV_FLAGS=--system-site-packages CONSTRAINTS=
 gpu: $(TOOLS)
 	$(BIN)/python -m pytest -m gpu
+	$(BIN)/python benchmarks/gpu.py
 
 clean:
 	rm -rf $(VENV) runs build .pytest_cache .mypy_cache .ruff_cache .hypothesis

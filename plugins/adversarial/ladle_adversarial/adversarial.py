@@ -38,8 +38,13 @@ class Adversarial(Technique):
         default="fgm", description="How embeddings are moved, and what is learnt from it."
     )
     epsilon: Annotated[
-        float, Usual(0.02, 50, "so small a move changes hardly any answer", "nothing is left of a text")
-    ] = Field(default=1.0, gt=0, description="Largest L2 norm of a move.")
+        float, Usual(0.002, 9, "so small a move changes hardly any answer", "nothing is left of a text")
+    ] = Field(
+        default=0.1,
+        gt=0,
+        description="Largest L2 norm of a move. It depends on the model how much is too much: where the loss under "
+        "attack does not fall, take less.",
+    )
     norm: Literal["sentence", "token"] = Field(
         default="sentence",
         description="Whose norm that is: of the move of all tokens of a row, or of each token's.",

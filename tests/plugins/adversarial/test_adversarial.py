@@ -22,7 +22,7 @@ KINDS = ["bert", "distilbert", "llama", "t5", "bart"]
 
 
 def of(method: str, **options: Any) -> Adversarial:
-    return Adversarial.model_validate({"method": method} | options)
+    return Adversarial.model_validate({"method": method, "epsilon": 1.0} | options)
 
 
 def close(found: dict[str, Any], expected: dict[str, Any]) -> None:

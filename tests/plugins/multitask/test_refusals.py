@@ -127,7 +127,7 @@ def test_techniques_that_mix_rows_of_tasks_are_refused(stage, train, saved, tech
     ("technique", "message"),
     [
         ({"use": "consistency", "unlabelled": "reviews"}, "which `multi-task` does not offer"),
-        ({"use": "curriculum", "difficulty": "length"}, "a curriculum decides which rows stand in a batch"),
+        ({"use": "curriculum", "difficulty": "length"}, "both decide the order"),
         ({"use": "robustness", "attacks": [{"use": "typos"}]}, "this trainer's rows have no class"),
     ],
 )
