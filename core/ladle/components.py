@@ -434,6 +434,9 @@ class Trainer(Training):
         column = getattr(self, "column", None)
         return [(self.data, column)] if isinstance(column, str) else []
 
+    def check_with(self, technique: Technique) -> None:
+        """Raises OptionError, about the technique, if it cannot go with this trainer. Imports nothing heavy."""
+
     def own_arguments(self) -> dict[str, Any]:
         """Further arguments of `arguments_class` that follow from the options; a recipe's own go before them."""
         return {}

@@ -280,6 +280,7 @@ def _check_techniques(stage: TrainStage, problems: Problems) -> None:
         at = (*used.at, "use")
         try:
             technique.check_with(_trainer(stage))
+            _trainer(stage).check_with(technique)
         except OptionError as error:
             problems.add_option_error(error, used.at)
         except Exception as error:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from torch.utils.data import Sampler
 
+    from ladle import Technique
     from ladle.training import Measured, Terms
 
     from .model import MultiTaskModel
@@ -97,6 +98,10 @@ class MultiTask(Trainer):
         """What all tasks offer, but for what is of one task's rows alone; and that each batch tells its `task`."""
         common = [task.offers for task in self.tasks.values()]
         return frozenset.intersection(*common) - {"labels", "texts"} | {"tasks"}
+
+    def check_with(self, technique: Technique) -> None:
+        for task in self.tasks.values():
+            task.check_with(technique)
 
     def text_columns(self) -> list[tuple[str, str]]:
         return list(dict.fromkeys(found for task in self.tasks.values() for found in task.text_columns()))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from ladle import Technique
     from ladle.training import Terms
 
     from .conversations import Renderer
@@ -72,6 +73,14 @@ class Conversing(Trainer):
                 raise OptionError(f"`{name}` is decided by this trainer", option="arguments", help="leave it out")
         return arguments
 
+    def check_with(self, technique: Technique) -> None:
+        if "tokens" in technique.takes():
+            raise OptionError(
+                "it keeps what layers say of the tokens of each row, and here a row is several texts, or one that is "
+                "yet to be written",
+                help="let it keep nothing (`transfer` does so with reuse = false), or leave it out",
+            )
+
     def need(self, given: Columns, option: str, *types: Any) -> None:
         """Look for a column that is read in training alone: rows to predict need not have it."""
         given.fresh().need(getattr(self, option), *types, option=option)
@@ -124,12 +133,6 @@ class Conversing(Trainer):
         """
         from datasets import Dataset
 
-        if split == "train" and any("tokens" in technique.takes() for technique in self.setting.plan.techniques):
-            raise OptionError(
-                "a technique of this stage keeps what layers say of the tokens of each row, and here a row is several "
-                "texts, or one that is yet to be written",
-                help="let it keep nothing (`transfer` does so with reuse = false), or leave it out",
-            )
         template = self.tokenizer.chat_template if self.renderer.is_chat else None
         parts = {**parts, "split": split, "template": template, "system": self.system_text}
         write = functools.partial(self._write, split=split, schema=schema, make=make)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tokenizers import Encoding
     from transformers import PreTrainedModel
 
+    from ladle import Technique
+
     from .masking import Masking
 
 _MASK = "[MASK]"  # in texts to be filled in, whatever a tokeniser calls it
@@ -95,14 +97,12 @@ class MaskedLanguageModel(LanguageModel):
         drawn = () if split == "train" else ("share", "kept", "changed")
         return {name: getattr(self, name) for name in (*drawn, "whole_words")}
 
-    def dataset(self, split: str) -> Dataset:
-        if split == "train" and self._states_are_kept():
+    def check_with(self, technique: Technique) -> None:
+        if "tokens" in technique.takes():
             raise OptionError(
-                "a technique of this stage keeps what layers say of each row, whose hidden tokens are others each time",
-                option="technique",
+                "it keeps what layers say of each row, whose hidden tokens are others each time",
                 help="leave it out, or let it keep nothing (`transfer` with reuse = false)",
             )
-        return super().dataset(split)
 
     def rows_of(self, text: str, encoding: Encoding, split: str) -> Iterator[dict[str, Any]]:
         """Pieces of a text: to train on with the `words` of tokens, if needed; held out with `labels` of hidden ones.

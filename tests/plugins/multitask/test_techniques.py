@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ladle.errors import StageError
+from ladle.errors import RecipeError
 
 
 def moved(trained, untouched, folder=""):
@@ -131,7 +131,7 @@ def test_rows_whose_tokens_are_hidden_anew_each_time_are_not_kept(stage, train, 
         "words": {"use": "masked-language-model", "data": "reviews", "max_length": 32},
         "sentiment": {"use": "text-classification", "data": "reviews", "target": "sentiment", "head": "own"},
     }
-    with pytest.raises(StageError, match="whose hidden tokens are others each time"):
+    with pytest.raises(RecipeError, match="whose hidden tokens are others each time"):
         train(stage(saved(), {"use": "transfer", "freeze": 1}, tasks=tasks))
 
 

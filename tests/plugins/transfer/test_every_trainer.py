@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from ladle.errors import RecipeError, StageError
+from ladle.errors import RecipeError
 
 LORA, UNFREEZE, RATES = {"use": "lora", "rank": 2}, {"use": "unfreeze", "every": 0.2}, {"use": "layer-rates"}
 OF_TRL = {
@@ -81,7 +81,7 @@ def test_kept_outputs_train_the_same_model(use, freeze, start, stage, train):
 )
 def test_what_is_not_the_same_each_time_is_not_kept(use, options, message, start, stage, train):
     options = TRAINERS[use] | options
-    with pytest.raises(StageError, match=message) as raised:
+    with pytest.raises(RecipeError, match=message) as raised:
         train(stage(start(use), transfer(), use=use, **options))
     assert "reuse = false" in raised.value.problems[0].help
     assert train(stage(start(use), transfer(reuse=False), use=use, **options)).losses

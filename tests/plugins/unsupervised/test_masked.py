@@ -225,7 +225,9 @@ def test_lower_layers_can_be_fixed_but_what_they_say_is_not_kept(saved, document
     after = train(documents, stage(USE, saved("bert"), transfer, epochs=1, learning_rate=1e-2)).weights()
     still = {name for name in before if torch.equal(before[name], after[name])}
     assert still == {name for name in before if "embeddings" in name or "layer.0." in name}
-    with pytest.raises(StageError, match="keeps what layers say of each row, whose hidden tokens are others each time"):
+    with pytest.raises(
+        RecipeError, match="keeps what layers say of each row, whose hidden tokens are others each time"
+    ):
         train(documents, stage(USE, saved("bert"), technique("transfer", freeze=1)))
 
 

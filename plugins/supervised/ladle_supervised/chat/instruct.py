@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch.utils.data import Sampler
     from transformers import GenerationConfig, PreTrainedTokenizerBase
 
+    from ladle import Technique
     from ladle.training import Layout, Measured, Terms
 
     from .rows import Preparer
@@ -46,7 +47,6 @@ class InstructionTuning(Conversational):
 
         model, _ = causal_model_from(self.setting.start)
         if not self.setting.state:  # at prediction the tokeniser has learnt it all
-            self._check_packing()
             new = give_template(self._tokenizer, self.template, self.special_tokens)
             grow(model, self._tokenizer.convert_tokens_to_ids(new), len(self._tokenizer))
             if new:
@@ -54,12 +54,11 @@ class InstructionTuning(Conversational):
             self.setting.state = {"ends": ends_of(model, self._tokenizer)}
         return model
 
-    def _check_packing(self) -> None:
-        if self.packing and any("tokens" in technique.takes() for technique in self.setting.plan.techniques):
+    def check_with(self, technique: Technique) -> None:
+        if self.packing and "tokens" in technique.takes():
             raise OptionError(
-                "a technique of this stage keeps what layers say of each row by itself, and rows are packed together",
-                option="packing",
-                help="leave one of the two out (`transfer` keeps nothing with reuse = false)",
+                "it keeps what layers say of each row by itself, and rows are packed together",
+                help="leave out `packing`, or let it keep nothing (`transfer` with reuse = false)",
             )
 
     def dataset(self, split: str) -> Dataset:
