@@ -486,9 +486,8 @@ def test_lower_layers_can_be_kept_and_their_output_reused(kind, language_model, 
 
 def test_packing_and_kept_outputs_of_rows_are_refused_together(language_model, words, train):
     transfer = '[[train.technique]]\nuse = "transfer"\nfreeze = 1\n'
-    with pytest.raises(StageError, match="keeps what layers say of each row by itself") as raised:
+    with pytest.raises(RecipeError, match="keeps what layers say of each row by itself"):
         train(words, tune(language_model(), "packing = true", technique=transfer))
-    assert raised.value.problems[0].span.text == "packing = true"
     kept = train(words, tune(language_model(), "packing = true", "epochs = 1", technique=f"{transfer}reuse = false\n"))
     assert kept.metrics["test"]["rows"] == 24
 
