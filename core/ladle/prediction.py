@@ -9,19 +9,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from .columns import Columns
 from .components import Component, RowWork, Trainer
 from .errors import OptionError, Problem, RecipeError, StageError, did_you_mean
 from .placing import with_models
 from .recipe.environment import Secrets, VariableError, escaped, expand_all
 from .registry import PluginError, UnknownUseError
 from .runs import Run
-from .trained import PREDICT, TrainedModel, made
+from .trained import ABOUT, PREDICT, TrainedModel, made, trainer_in
 
 
 class Predictor:
     """A train stage's model with the stages before it that make or change a column it reads.
 
-    Raises RecipeError if the run has no such stage, or a plugin that it needs is gone.
+    Of a stage that has trained several models in one, `STAGE/PART` is one of them. Raises RecipeError if the run has no
+    such stage, or a plugin that it needs is gone.
     """
 
     def __init__(self, run: Run, stage: str | None = None) -> None:
@@ -31,16 +33,19 @@ class Predictor:
         trained = [name for name, locked in self.locked.items() if locked["kind"] == "train"]
         if not trained:
             raise RecipeError(Problem("no-model", f"the run {run.name} has trained no model"))
-        if stage is not None and stage not in trained:
-            help = did_you_mean(stage, trained, "it has")
-            raise RecipeError(Problem("no-model", f"the run {run.name} has no train stage `{stage}`", help))
-        self.stage = self.locked[stage or trained[-1]]
+        name, _, part = (stage or trained[-1]).partition("/")
+        if name not in trained:
+            help = did_you_mean(name, trained, "it has")
+            raise RecipeError(Problem("no-model", f"the run {run.name} has no train stage `{name}`", help))
+        self.stage = self.locked[name]
+        self.part = part
+        self.folder = self._folder()
         self.trainer = self._trainer()
         if not self.trainer.predicts:
             message = f"`{self.stage['use']}` has no way to predict rows"
-            help = f"use its model in {run.model(self.stage['name'])} with another program"
+            help = f"use its model in {self.folder} with another program"
             raise RecipeError(Problem("no-prediction", message, help))
-        self.model = TrainedModel(self.run.model(self.stage["name"]), self.trainer)
+        self.model = TrainedModel(self.folder, self.trainer)
         self.steps, self.raw = self._way()
 
     def _component(self, locked: dict[str, Any], options: dict[str, Any]) -> Component:
@@ -61,9 +66,23 @@ class Predictor:
             )
             raise RecipeError(Problem("plugin", self.secrets.redact(message), "run its recipe again")) from None
 
+    def _folder(self) -> Path:
+        """Where the model is. Raises RecipeError if the stage has no such part."""
+        whole = self.run.model(self.stage["name"])
+        parts = {about.parent.name: about.parent for about in sorted(whole.glob(f"*/*/{ABOUT}"))}
+        if self.part and self.part not in parts:
+            help = did_you_mean(self.part, list(parts), "they are") if parts else f"its one model is in {whole}"
+            message = f"the train stage `{self.stage['name']}` has no part `{self.part}`"
+            raise RecipeError(Problem("no-model", message, help))
+        return parts[self.part] if self.part else whole
+
     def _trainer(self) -> Trainer:
-        model = str(self.run.model(self.stage["name"]).absolute())
-        options = self.stage["options"] | {"model": {"pretrained": escaped(model)}}
+        if self.part:
+            try:
+                return trainer_in(self.folder)
+            except OptionError as error:
+                raise RecipeError(Problem("plugin", self.secrets.redact(str(error)), error.help)) from None
+        options = self.stage["options"] | {"model": {"pretrained": escaped(str(self.folder.absolute()))}}
         trainer = self._component(self.stage, options)
         assert isinstance(trainer, Trainer)
         return trainer
@@ -71,12 +90,13 @@ class Predictor:
     def _way(self) -> tuple[list[dict[str, Any]], dict[str, str]]:
         """The stages that rows to predict have to pass, and the columns they come with, by type."""
         way = []
-        at = next(name for name in self.stage["inputs"] if self.locked[name]["kind"] != "train")
+        ends = [name for name in self.stage["inputs"] if self.locked[name]["kind"] != "train"]
+        at = next((name for name in ends if name.partition(".")[0] == self.trainer.data), ends[0])
         while at:
             way.append(self.locked[at])
             at = next(iter(self.locked[at]["inputs"]), None)
         target = {getattr(self.trainer, "target", None)}
-        needed = set(self.stage["reads"]) - target
+        needed = self._reads() - target
         steps: list[dict[str, Any]] = []
         for locked in way:
             makes_some = needed & set(locked.get("writes", ()))
@@ -87,6 +107,10 @@ class Predictor:
         needed -= target  # a cleaner may read it in training, and finds it empty here
         self.needed = sorted(needed & set(types)) if types else sorted(needed)
         return steps, types
+
+    def _reads(self) -> set[str]:
+        """The columns that the trainer reads."""
+        return set(self.trainer.columns_after(Columns({}, known=False)).read if self.part else self.stage["reads"])
 
     def _models(self) -> dict[str, Path]:
         return {name: self.run.model(name) for name, locked in self.locked.items() if locked["kind"] == "train"}

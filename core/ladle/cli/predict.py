@@ -28,7 +28,10 @@ _FORMATS = (".txt", ".csv", ".tsv", ".jsonl", ".ndjson")
     type=click.Path(path_type=Path, dir_okay=False),
     help="Predict the rows of a file: .txt (a text a line), .csv, .tsv (with a header) or .jsonl.",
 )
-@click.option("--stage", help="The train stage whose model to use, if the run has several; the last one by default.")
+@click.option(
+    "--stage",
+    help="The train stage whose model to use, if the run has several (the last one by default), or STAGE/TASK.",
+)
 @runs_folder
 @as_json
 def command(

@@ -7,6 +7,7 @@ import json
 import pytest
 import torch
 
+from ladle.errors import RecipeError
 from ladle.prediction import Predictor
 from ladle.trained import TrainedModel
 
@@ -113,6 +114,17 @@ def test_rows_with_targets_are_told_the_same(trained):
     with_targets = given | {"sentiment": "p", "tags": ["O", "O", "O"]}
     [one], [other] = (Predictor(trained.run)([row]) for row in (given, with_targets))
     assert one == other
+
+
+def test_one_task_may_be_asked_alone(trained):
+    [whole] = Predictor(trained.run)([{"text": "good film", "words": None}])
+    predictor = Predictor(trained.run, "both/sentiment")
+    assert predictor.needed == ["text"]
+    [said] = predictor(predictor.rows_of_texts(["good film"]))
+    assert said == whole["sentiment"]
+    with pytest.raises(RecipeError, match="the train stage `both` has no part `sentimnt`") as error:
+        Predictor(trained.run, "both/sentimnt")
+    assert error.value.problems[0].help == "did you mean `sentiment`?"
 
 
 def test_tasks_of_one_column_predict_texts(stage, train, saved):
