@@ -249,3 +249,20 @@ def test_texts_that_will_be_cut_are_told_before_any_work(tiny_bert, encoder_fold
     shorter = encoder_folder({"sentence_bert_config.json": {"max_seq_length": 5}})
     assert "longer than 5 tokens" in str(next(embedding(shorter).doubts(sample)))
     assert list(embedding(tiny_bert).doubts(Sample([{"text": "cat " * 4}] * 50))) == []
+
+
+def test_a_model_beside_the_recipe_is_in_the_lock_by_a_path_that_holds_from_anywhere(encoder_folder, tmp_path):
+    from ladle.recipe import load
+    from ladle.runner import run
+    from ladle.runs import Runs
+
+    folder = encoder_folder()
+    (tmp_path / "texts.txt").write_text("a cat\na dog\n")
+    (tmp_path / "recipe.toml").write_text(f"""
+        [data.texts]
+        source = {{ use = "text", path = "texts.txt" }}
+        extract = [{{ use = "sentence-embedding", column = "text", model = {{ pretrained = "{folder.name}" }} }}]
+        """)
+    done = run(load(tmp_path / "recipe.toml")[0], Runs(tmp_path / "runs"))
+    [extract] = [stage for stage in done.lock["stages"] if stage["kind"] == "extract"]
+    assert extract["options"]["model"]["pretrained"] == str(folder)
