@@ -78,6 +78,8 @@ class PlanTrainer(_Below):
             if not self.plan.is_asked("sampler"):
                 return super().get_train_dataloader()
             sampler = self.plan.ask("sampler", self._own_sampler)(self.train_dataset)
+            if hasattr(sampler, "set_epoch"):
+                self.add_callback(_Epochs(sampler))
             loader = DataLoader(
                 self.train_dataset,
                 batch_sampler=sampler,
@@ -235,6 +237,16 @@ class FirstStep(transformers.TrainerCallback):
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         if state.global_step == 0:
             check_gradients(model)
+
+
+class _Epochs(transformers.TrainerCallback):
+    """Tells a sampler the epoch, also where a Trainer cannot: within an epoch that several processes go on with."""
+
+    def __init__(self, sampler: Any) -> None:
+        self.sampler = sampler
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.sampler.set_epoch(int(state.epoch or 0))
 
 
 def _without_timings(logs: dict[str, float]) -> dict[str, float]:

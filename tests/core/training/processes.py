@@ -1,4 +1,7 @@
-"""One optimiser step over eight rows, in as many processes as torchrun starts; the first prints the gradient's norm."""
+"""A training on eight rows, in as many processes as torchrun starts; the first prints the norms of gradients.
+
+Of several epochs half are trained a second time, from a checkpoint within one, and printed as well.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,17 @@ from ladle.training.loop import follow
 from ladle.training.plan import Plan
 
 
-def main(folder: Path, batch_size: int, accumulate: int) -> None:
+def main(folder: Path, batch_size: int, accumulate: int, epochs: int) -> None:
+    train(folder, batch_size, accumulate, epochs)
+    if epochs > 1:
+        train(folder, batch_size, accumulate, epochs, checkpoint=folder / "checkpoint-3")
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        os._exit(0)  # gloo may abort where its threads outlive the interpreter
+
+
+def train(folder: Path, batch_size: int, accumulate: int, epochs: int, checkpoint: Path | None = None) -> None:
+    transformers.set_seed(0)
     setting = SimpleNamespace(device="cpu", precision="float32", seed=0, notes={}, told=dict)
     trainer = TinyBert.model_validate(
         {
@@ -26,7 +39,9 @@ def main(folder: Path, batch_size: int, accumulate: int) -> None:
             "batch_size": batch_size,
             "accumulate": accumulate,
             "clip": 0,
-            "epochs": 1,
+            "epochs": epochs,
+            "in_order": epochs == 1,
+            "arguments": {"save_strategy": "steps", "save_steps": 3} if epochs > 1 else {},
         }
     ).within(setting)
     plan = Plan(trainer, [FastGradient().within(setting)])
@@ -42,14 +57,11 @@ def main(folder: Path, batch_size: int, accumulate: int) -> None:
         plan=plan,
         aside=folder,
     )
-    loop.train()
+    loop.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if os.environ.get("RANK", "0") == "0":
         print("norms", setting.notes["gradient norms"], flush=True)
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
-        os._exit(0)  # gloo may abort where its threads outlive the interpreter
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
