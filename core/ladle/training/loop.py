@@ -260,4 +260,4 @@ def _counts_of(batch: Any) -> dict[str, Any]:
 
 
 def _without_counts(batch: Any) -> Any:
-    return {name: value for name, value in batch.items() if name != "counts"} if _counts_of(batch) else batch
+    return {name: value for name, value in batch.items() if name != "counts"} if isinstance(batch, Mapping) else batch
