@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import collections
 import hashlib
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ..components import DataSource
@@ -24,6 +24,7 @@ from ..rows import (
     origins,
     row_texts,
 )
+from .occurrences import Occurrences
 from .work import Outcome, Rejects, RowSink, Work
 
 
@@ -98,19 +99,18 @@ class _Identifier:
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self.seen: collections.Counter[str] = collections.Counter()
+        self.seen = Occurrences()
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         content = [name for name in batch.schema.names if name not in SYSTEM]
         if ID not in batch.schema.names:
-            ids = [self._id(text) for text in row_texts(batch, content)]
-            batch = batch.append_column(ID, pa.array(ids, pa.string()))
+            batch = batch.append_column(ID, pa.array(self._ids(row_texts(batch, content)), pa.string()))
         if SPLIT not in batch.schema.names:
             batch = batch.append_column(SPLIT, pa.array(["train"] * batch.num_rows, pa.string()))
         return batch.select([*SYSTEM, *content])
 
-    def _id(self, text: str) -> str:
-        name = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
-        self.seen[name] += 1
-        again = self.seen[name]
-        return f"{self.prefix}{name}" if again == 1 else f"{self.prefix}{name}-{again}"
+    def _ids(self, texts: list[str]) -> list[str]:
+        hashes = [hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest() for text in texts]
+        times = self.seen.number(np.frombuffer(b"".join(hashes), np.uint64)).tolist()
+        names = [f"{self.prefix}{hash.hex()}" for hash in hashes]
+        return [name if again == 1 else f"{name}-{again}" for name, again in zip(names, times, strict=True)]
