@@ -20,13 +20,15 @@ _VERBS = {
     "plugins": "List the installed plugins and what they offer.",
     "runs": "List the runs there have been.",
     "show": "Show what a run did and what its models are worth.",
+    "rejects": "Show the rows that a run rejected, and why.",
+    "trace": "Show what happened to a row of a run, stage by stage.",
     "compare": "Show what several runs are worth, side by side.",
     "ablate": "Find out whether the techniques of a recipe help.",
     "diff": "Show what differs between two runs.",
     "store": "List what the store holds, or remove what no run uses any more.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }
-_SHORT = ("check", "plugins", "schema", "runs", "show", "diff")  # over before garbage matters
+_SHORT = ("check", "plugins", "schema", "runs", "show", "diff", "trace")  # over before garbage matters
 
 
 class _Verbs(click.Group):
