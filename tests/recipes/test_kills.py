@@ -31,7 +31,7 @@ seed = 3
 [data.reviews]
 source = { use = "csv", path = "reviews.csv" }
 split = { test = 0.2, validation = 0.2 }
-clean = [{ use = "normalise", columns = ["text"] }, { use = "deduplicate", columns = ["text"] }]
+clean = [{ use = "standardise", columns = ["text"] }, { use = "deduplicate", columns = ["text"] }]
 extract = [{ use = "text-statistics", column = "text" }, { use = "scale", columns = ["stars"] }]
 
 [[data.reviews.label]]

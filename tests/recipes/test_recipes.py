@@ -123,7 +123,7 @@ def test_few_labels_are_labels_of_the_train_split_alone(try_recipe):
 def test_rows_to_predict_need_no_target_even_where_a_cleaner_reads_it(tmp_path):
     shutil.copytree(RECIPES / "data", tmp_path / "data")
     text = (RECIPES / "quickstart.toml").read_text()
-    text = text.replace('clean = [{ use = "deduplicate" }', 'clean = [{ use = "normalise" }, { use = "deduplicate" }')
+    text = text.replace('clean = [{ use = "deduplicate" }', 'clean = [{ use = "standardise" }, { use = "deduplicate" }')
     (tmp_path / "recipe.toml").write_text(f"{text}epochs = 1\n")
     done = run(load(tmp_path / "recipe.toml")[0], Runs(tmp_path / "runs"))
     [answer] = Predictor(done)([{"age": 79, "gender": " female ", "income": 60_000}])

@@ -186,7 +186,9 @@ class _Draft:
         return [
             self._part("clean", "select", {"drop": self.counters}) if self.counters else None,
             self._part("clean", "deduplicate", {"columns": self._texts} if self._texts else {}),
-            self._part("clean", "missing", {"strategy": "median", "columns": self._numbers}) if self._numbers else None,
+            self._part("clean", "fill-missing", {"strategy": "median", "columns": self._numbers})
+            if self._numbers
+            else None,
         ]
 
     def _extractors(self) -> list[str | None]:

@@ -26,7 +26,7 @@ _FILLS: dict[str, tuple[Any, ...]] = {
 }
 
 
-class Missing(Cleaner):
+class FillMissing(Cleaner):
     """Fill in missing values, or drop the rows that lack one.
 
     Missing is what is null, what is not a number (NaN) and, in text columns, what `markers` lists. Medians and
@@ -53,7 +53,7 @@ class Missing(Cleaner):
     )
 
     @model_validator(mode="after")
-    def _value_for_constant(self) -> Missing:
+    def _value_for_constant(self) -> FillMissing:
         if self.strategy == "constant" and self.value is None:
             raise OptionError('strategy "constant" needs a `value`', option="strategy", help="add value = …")
         if self.strategy != "constant" and self.value is not None:

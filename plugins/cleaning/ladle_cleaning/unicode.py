@@ -32,7 +32,7 @@ _INVISIBLE_BUT_JOINERS = _of_python(f"[{CONTROL}{NO_WIDTH}]")
 _SPACES = r"[\t\x1f \xa0\u1680\u2000-\u200a\u202f\u205f\u3000]+"
 
 
-class Normalise(Cleaner):
+class Standardise(Cleaner):
     """Write texts in one form: Unicode, line ends, white space, and nothing that cannot be seen.
 
     Line ends of every kind become line feeds; the rest is as the options say. Done twice, it changes nothing more.

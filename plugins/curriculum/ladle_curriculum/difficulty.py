@@ -76,7 +76,7 @@ def numbers_of(setting: Setting, rows: Dataset, column: str) -> np.ndarray:
         raise OptionError(
             f"column `{column}` has no finite number in {missing} of {len(numbers)} rows",
             option="column",
-            help='fill them first (clean with `use = "missing"`)',
+            help='fill them first (clean with `use = "fill-missing"`)',
         )
     return numbers
 

@@ -80,7 +80,7 @@ def test_a_table_of_classes(ladle, houses):
     assert found["data"]["houses"]["clean"] == [
         {"use": "select", "drop": ["number"]},
         {"use": "deduplicate"},
-        {"use": "missing", "strategy": "median", "columns": ["size", "price"]},
+        {"use": "fill-missing", "strategy": "median", "columns": ["size", "price"]},
     ]
     assert found["data"]["houses"]["extract"] == [
         {"use": "scale", "columns": ["size", "price"]},

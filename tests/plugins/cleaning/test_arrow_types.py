@@ -12,8 +12,8 @@ import pytest
 from ladle import OptionError
 from ladle_cleaning.conditions import Filter
 from ladle_cleaning.duplicates import Deduplicate
-from ladle_cleaning.gaps import Missing
-from ladle_cleaning.unicode import Normalise
+from ladle_cleaning.gaps import FillMissing
+from ladle_cleaning.unicode import Standardise
 
 PRICES = pa.array([Decimal("1.50"), None, Decimal("2.50"), Decimal("2.50")], pa.decimal128(6, 2))
 DAYS = pa.array([date(2020, 1, 1), None, date(2020, 1, 2), date(2020, 1, 2)])
@@ -25,8 +25,8 @@ NAMED = pa.array(["a", None, "b", "b"]).dictionary_encode()
 LARGE = pa.array(["a", None, "b", "b"], pa.large_string())
 
 
-def missing(strategy: str, **options) -> Missing:
-    return Missing.model_validate({"strategy": strategy, "columns": ["x"]} | options)
+def missing(strategy: str, **options) -> FillMissing:
+    return FillMissing.model_validate({"strategy": strategy, "columns": ["x"]} | options)
 
 
 @pytest.mark.parametrize("column", [PRICES, DAYS, HUGE, HALF, MOMENTS, NUMBERED, NAMED, LARGE], ids=lambda c: c.type)
@@ -101,7 +101,7 @@ def test_texts_behind_numbers_are_texts(rows, clean):
     data = rows({"x": pa.array(["Good  day", "good day", "?"]).dictionary_encode()}, per_batch=2)
     assert clean(Deduplicate(ignore_case=True, ignore_space=True), data).values("x") == ["Good  day", "?"]
     assert clean(missing("drop", markers=["?"]), data).values("x") == ["Good  day", "good day"]
-    assert clean(Normalise(lower=True), data).values("x") == ["good day", "good day", "?"]
+    assert clean(Standardise(lower=True), data).values("x") == ["good day", "good day", "?"]
     assert list(clean(Filter(column="x", length=True, min=2), data).rejects) == ["r2"]
 
 

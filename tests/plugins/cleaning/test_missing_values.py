@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ladle import Columns, OptionError
-from ladle_cleaning.gaps import Missing
+from ladle_cleaning.gaps import FillMissing
 
 
-def missing(**options) -> Missing:
-    return Missing.model_validate(options)
+def missing(**options) -> FillMissing:
+    return FillMissing.model_validate(options)
 
 
 def test_rows_with_gaps_are_dropped_and_the_gaps_named(rows, clean):
@@ -137,8 +137,8 @@ def test_a_constant_of_another_type_is_refused(value, type_, shown):
 
 
 def test_a_value_belongs_to_the_constant_alone(refused):
-    assert str(refused(Missing, strategy="constant")) == 'strategy "constant" needs a `value`'
-    error = refused(Missing, strategy="median", value=3)
+    assert str(refused(FillMissing, strategy="constant")) == 'strategy "constant" needs a `value`'
+    error = refused(FillMissing, strategy="median", value=3)
     assert (str(error), error.option) == ('strategy "median" takes no `value`', "value")
 
 

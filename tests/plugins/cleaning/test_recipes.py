@@ -10,7 +10,7 @@ from ladle.errors import StageError
 
 ALL = """
 [[data.reviews.clean]]
-use = "normalise"
+use = "standardise"
 columns = ["text"]
 empty = "drop"
 
@@ -31,7 +31,7 @@ columns = ["text"]
 ignore_case = true
 
 [[data.reviews.clean]]
-use = "missing"
+use = "fill-missing"
 strategy = "median"
 columns = ["stars"]
 
@@ -106,7 +106,7 @@ use = "convert"
 types = { stars = "integer" }
 
 [[data.reviews.clean]]
-use = "missing"
+use = "fill-missing"
 strategy = "STRATEGY"
 columns = ["stars"]
 """

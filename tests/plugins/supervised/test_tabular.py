@@ -107,7 +107,7 @@ def test_a_missing_feature_is_told_with_its_column(bad, houses, train):
         train(data, CLASSIFY + 'target = "dear"\ncolumns = ["garden", "size"]\n')
     problem = raised.value.problems[0]
     assert problem.span.text == 'columns = ["garden", "size"]'
-    assert 'use = "missing"' in problem.help
+    assert 'use = "fill-missing"' in problem.help
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def _numbers_of(name: str, column: pa.Array) -> np.ndarray:
         raise OptionError(
             f"column `{name}` has {missing} rows without a number, which a network cannot take",
             option="columns",
-            help='fill them first (clean with `use = "missing"`), or leave the column out',
+            help='fill them first (clean with `use = "fill-missing"`), or leave the column out',
         )
     return numbers
 

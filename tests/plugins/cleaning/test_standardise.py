@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ladle import Columns, OptionError
-from ladle_cleaning.unicode import Normalise
+from ladle_cleaning.unicode import Standardise
 
 
-def normalise(**options) -> Normalise:
-    return Normalise.model_validate(options)
+def standardise(**options) -> Standardise:
+    return Standardise.model_validate(options)
 
 
 def written(text: str, **options) -> str:
     batch = pa.record_batch({"_id": ["r0"], "text": [text]})
-    return normalise(**options).clean_batch(batch).batch["text"][0].as_py()
+    return standardise(**options).clean_batch(batch).batch["text"][0].as_py()
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_texts_are_written_in_one_form(options, before, after):
 
 
 def test_all_text_columns_are_written_but_no_others(rows, clean):
-    done = clean(normalise(), rows({"text": [" a ", None], "title": ["b  c", "d"], "stars": [1, 2]}))
+    done = clean(standardise(), rows({"text": [" a ", None], "title": ["b  c", "d"], "stars": [1, 2]}))
     assert list(done.kept.values()) == [
         {"text": "a", "title": "b c", "stars": 1},
         {"text": None, "title": "d", "stars": 2},
@@ -56,29 +56,29 @@ def test_all_text_columns_are_written_but_no_others(rows, clean):
 
 
 def test_only_named_columns_are_written(rows, clean):
-    done = clean(normalise(columns=["text"]), rows({"text": [" a "], "title": [" b "]}))
+    done = clean(standardise(columns=["text"]), rows({"text": [" a "], "title": [" b "]}))
     assert done.kept["r0"] == {"text": "a", "title": " b "}
     assert done.columns.written == {"text"}
 
 
 def test_texts_that_end_up_empty_stay_or_become_null_or_go(rows, clean):
     data = rows({"text": [" ", "a", "\u200b", None], "title": ["t", "", "t", "t"]})
-    assert clean(normalise(), data).values("text") == ["", "a", "", None]
-    assert clean(normalise(empty="null"), data).values("title") == ["t", None, "t", "t"]
-    done = clean(normalise(empty="drop", columns=["text"]), data)
+    assert clean(standardise(), data).values("text") == ["", "a", "", None]
+    assert clean(standardise(empty="null"), data).values("title") == ["t", None, "t", "t"]
+    done = clean(standardise(empty="drop", columns=["text"]), data)
     assert list(done.kept) == ["r1", "r3"]
     assert done.rejects["r2"].rule == "empty"
     assert done.rejects["r2"].reason == "`text` is empty once normalised"
 
 
 def test_a_column_without_any_text_is_no_trouble(rows):
-    ((batch, rejects),) = normalise(columns=["text"], empty="drop").work(rows({"text": pa.nulls(2)}))
+    ((batch, rejects),) = standardise(columns=["text"], empty="drop").work(rows({"text": pa.nulls(2)}))
     assert (batch["text"].to_pylist(), rejects) == ([None, None], {})
 
 
 def test_other_columns_than_texts_are_refused():
     with pytest.raises(OptionError, match="column `stars` holds integer, expected text"):
-        normalise(columns=["stars"]).columns_after(Columns({"stars": "integer"}))
+        standardise(columns=["stars"]).columns_after(Columns({"stars": "integer"}))
 
 
 OPTIONS = st.fixed_dictionaries(
@@ -117,8 +117,8 @@ def test_done_twice_it_changes_nothing_more_for_any_character():
     characters = [c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c) not in ("Cn", "Co", "Cs")]
     batch = pa.record_batch({"_id": characters, "text": [f"a{character}b" for character in characters]})
     for options in ({"lower": True, "unicode": "NFKC"}, {"lower": True}, {"unicode": "NFKC", "space": "keep-lines"}):
-        once = normalise(**options).clean_batch(batch).batch
-        assert normalise(**options).clean_batch(once).batch.equals(once)
+        once = standardise(**options).clean_batch(batch).batch
+        assert standardise(**options).clean_batch(once).batch.equals(once)
 
 
 @settings(deadline=None)
@@ -139,7 +139,7 @@ def test_done_twice_it_changes_nothing_more_for_any_character():
 )
 def test_one_row_is_written_like_many(text, options):
     known = "".join(letter for letter in text if unicodedata.category(letter) not in ("Cs", "Cn"))
-    cleaner = normalise(columns=["text"], **options)
+    cleaner = standardise(columns=["text"], **options)
     done = cleaner.clean_batch(pa.record_batch({"_id": ["r0"], "text": [known]}))
     expected = done.rejects.get(0) or {"_id": "r0", "text": done.batch["text"][0].as_py()}
     assert cleaner.clean_row({"_id": "r0", "text": known}) == expected
