@@ -25,6 +25,9 @@ _SIZES = {"tiny": (64, 2, 2), "mini": (128, 4, 4), "small": (256, 4, 4), "medium
 _WIDER = 4  # times the width: the layer inside each layer
 _INSIDE = ("intermediate_size", "hidden_dim", "d_ff", "encoder_ffn_dim", "decoder_ffn_dim", "ffn_dim")
 _OF_DECODER = {"num_decoder_layers": 1, "decoder_layers": 1, "decoder_attention_heads": 2}  # the place in _SIZES
+_WITH_SINES = ("marian", "pegasus")
+"""Architectures whose positions are sines. Beside these no token is heard, as `transformers` makes them: they begin as
+Vaswani et al. (2017) say."""
 _BEHIND_PADDING = 2  # places that some models leave out before the first token: a few too many cost nothing
 
 
@@ -101,6 +104,7 @@ def config_of(choice: ModelChoice) -> PreTrainedConfig:
             "tie_word_embeddings": True,  # a vocabulary is most of a small model
             "num_key_value_heads": heads,
             "head_dim": width // heads,
+            **({"scale_embedding": True, "init_std": width**-0.5} if choice.scratch in _WITH_SINES else {}),
             "max_position_embeddings": choice.length + _BEHIND_PADDING,
             **dict.fromkeys(_INSIDE, _WIDER * width),
             **{name: _SIZES[choice.size][place] for name, place in _OF_DECODER.items()},

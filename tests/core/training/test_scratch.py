@@ -104,6 +104,7 @@ def _loaded(folder: Path) -> tuple[Any, Any]:
         ("qwen3", ("<s>", None)),
         ("t5", (None, "</s>")),
         ("bart", (None, "</s>")),
+        ("marian", (None, "</s>")),
     ],
 )
 def test_architectures(start, architecture, ends):
@@ -131,6 +132,15 @@ def test_the_decoder_of_a_pair_begins_and_ends_as_the_tokeniser_says(start):
     model, tokenizer = _loaded(start('scratch = "bart", size = "tiny", vocabulary = 400, length = 32'))
     assert model.config.decoder_start_token_id == tokenizer.pad_token_id
     assert len(model.decoder.layers) == 2
+
+
+@pytest.mark.parametrize("architecture", ["marian", "bart", "bert"])
+def test_tokens_are_heard_beside_their_positions(start, architecture):
+    model, _ = _loaded(start(f'scratch = "{architecture}", size = "tiny", vocabulary = 400, length = 32'))
+    encoder = model.get_encoder() if model.config.is_encoder_decoder else model
+    with torch.no_grad():
+        one, other = (encoder.eval()(torch.full((1, 8), token)).last_hidden_state for token in (20, 30))
+    assert (one - other).norm() > 0.5 * one.norm()
 
 
 @pytest.mark.parametrize("kind", ["bpe", "wordpiece", "unigram", "bytes"])
