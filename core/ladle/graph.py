@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata, util
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from .components import Component
+from .errors import Problem, RecipeError, did_you_mean
 from .options import Input, NotInKey, Uses, marked
 from .recipe.environment import replaced
 from .recipe.model import DataSet, Recipe, Split, Used
@@ -78,6 +79,20 @@ def stages_of(recipe: Recipe, store: Store) -> list[Stage]:
     for stage in found.stages:
         stage.parts = _parts(stage, recipe, store)
     return found.stages
+
+
+def leading_to(stages: Sequence[Stage], name: str) -> list[Stage]:
+    """A stage and all that it is made from, directly or not, in their order. Raises RecipeError if there is none."""
+    names = [stage.name for stage in stages]
+    if name not in names:
+        raise RecipeError(
+            Problem("no-stage", f"there is no stage `{name}`", did_you_mean(name, names, "the stages are"))
+        )
+    wanted = {name}
+    for stage in reversed(stages):
+        if stage.name in wanted:
+            wanted |= {inner.name for inner in stage.inputs}
+    return [stage for stage in stages if stage.name in wanted]
 
 
 class _Found:

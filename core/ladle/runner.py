@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +14,7 @@ from .components import Writer
 from .disk import disk_problem, telling_of_the_disk
 from .errors import TRAINER, LadleError, OptionError, Problem, StageError
 from .events import EventLog, Events, Listener
-from .graph import Stage, stages_of
+from .graph import Stage, leading_to, stages_of
 from .interrupts import at_once, handling
 from .recipe.model import Recipe
 from .recipe.spans import Path as TomlPath
@@ -34,15 +34,17 @@ _WORKERS = {
 }
 
 
-def run(recipe: Recipe, runs: Runs, *listeners: Listener) -> Run:
-    """Run a recipe to its end and give the run.
+def run(recipe: Recipe, runs: Runs, *listeners: Listener, until: str | None = None) -> Run:
+    """Run a recipe to its end and give the run; with `until` to the end of that stage, so that a later call goes on.
 
-    Raises StageError if a stage fails, LadleError if the disk refuses something else; whatever was whole before stays
+    Raises RecipeError if there is no such stage, StageError if one fails, LadleError if the disk refuses something
+    else; whatever was whole before stays
     in the store. A KeyboardInterrupt is noted in the run and passed on.
     """
     with telling_of_the_disk(runs.root):
         store = runs.store
         stages = stages_of(recipe, store)
+        wanted = stages if until is None else leading_to(stages, until)
         if (earlier := runs.same(recipe, stages)) and all(is_done(stage, store) for stage in stages):
             for stage in stages:
                 store.note_use(stage.key)
@@ -50,7 +52,7 @@ def run(recipe: Recipe, runs: Runs, *listeners: Listener) -> Run:
             return earlier
         with runs.at_work(recipe, stages) as this, handling(at_once):
             events = Events(EventLog(this.folder / "events.jsonl"), *listeners, redact=recipe.secrets.redact)
-            return _Execution(recipe, this, store, stages, events).run()
+            return _Execution(recipe, this, store, stages, events).run(wanted)
 
 
 def is_done(stage: Stage, store: Store) -> bool:
@@ -73,7 +75,7 @@ class _Execution:
         self.done: list[dict[str, Any]] = []
         self.started = time.monotonic()
 
-    def run(self) -> Run:
+    def run(self, wanted: Sequence[Stage]) -> Run:
         begun = (self.this.folder / "events.jsonl").exists()
         self.events.emit(
             "run-resumed" if begun else "run-started",
@@ -85,13 +87,13 @@ class _Execution:
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = self._warned  # libraries' warnings are for the log, not for the terminal
-                for stage in self.stages:
+                for stage in wanted:
                     self._stage(stage)
         except BaseException as error:
             with suppress(OSError):  # what stopped the run is told, not that it could not be noted
                 self._finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
             raise
-        self._finish("done")
+        self._finish("done" if len(wanted) == len(self.stages) else "stopped")
         return self.this
 
     def _warned(self, message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

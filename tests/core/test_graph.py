@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ladle.graph import stages_of
+from ladle.errors import RecipeError
+from ladle.graph import leading_to, stages_of
 from ladle.recipe import load
 from ladle.store import Store
 
@@ -147,3 +148,12 @@ def test_the_version_of_a_plugin_changes_keys(install, recipe, folder):
         shutil.rmtree(site / f"ladle_versioned-{version}.dist-info")
     assert found[0][0] == found[1][0]
     assert found[0][1] != found[1][1]
+
+
+def test_what_a_stage_is_made_from(recipe, folder):
+    stages = stages_of(load(recipe(TEXT, source=False))[0], Store(folder / "store"))
+    assert [stage.name for stage in leading_to(stages, "guess")] == ["r.source", "r.clean.1", "guess"]
+    assert [stage.name for stage in leading_to(stages, "r.source")] == ["r.source"]
+    with pytest.raises(RecipeError) as caught:
+        leading_to(stages, "r.clean")
+    assert str(caught.value) == "error: there is no stage `r.clean`\n  help: did you mean `r.clean.1`?"

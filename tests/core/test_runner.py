@@ -182,3 +182,14 @@ def test_a_run_of_the_same_recipe_goes_on_where_it_was_killed(work, folder):
         ("run-started", 0),
         ("run-resumed", 1),
     ]
+
+
+def test_a_run_stopped_after_a_stage_is_gone_on_with(recipe):
+    runs = Runs(Path("runs"))
+    path = recipe(CLEAN + '[[data.r.clean]]\nuse = "drop"\nword = "7"\n')
+    stopped = run(load(path)[0], runs, until="r.clean.1")
+    assert [stage["name"] for stage in stopped.outcome["stages"]] == ["r.source", "r.clean.1"]
+    assert (stopped.outcome["status"], stopped.outcome["report"], stopped.is_finished) == ("stopped", None, False)
+    done = run(load(path)[0], runs)
+    assert (done.name, done.outcome["status"]) == (stopped.name, "done")
+    assert [stage["status"] for stage in done.outcome["stages"]] == ["reused", "reused", "done"]

@@ -30,6 +30,7 @@ from .results import echo_result
     metavar="RUN",
     help="Run what RUN ran again: only if versions, data and options are what they were, else tell what is not.",
 )
+@click.option("--until", metavar="STAGE", help="Stop after a stage, such as reviews.clean.2; a later run goes on.")
 @runs_folder
 @as_json
 def command(
@@ -37,6 +38,7 @@ def command(
     settings: tuple[str, ...],
     only_explain: bool,
     locked: str | None,
+    until: str | None,
     runs_root: Path,
     as_json: bool,
 ) -> None:
@@ -55,7 +57,7 @@ def command(
         if only_explain:
             _explain(checked, runs, as_json)
             return
-        _run(checked, runs, as_json)
+        _run(checked, runs, until, as_json)
 
 
 def _load(paths: Sequence[Path], settings: Sequence[str]) -> list[Recipe]:
@@ -75,11 +77,11 @@ def _load(paths: Sequence[Path], settings: Sequence[str]) -> list[Recipe]:
     return recipes
 
 
-def _run(recipes: Sequence[Recipe], runs: Runs, as_json: bool) -> None:
+def _run(recipes: Sequence[Recipe], runs: Runs, until: str | None, as_json: bool) -> None:
     outcomes = []
     for recipe in recipes:
         with Console() as console:
-            finished = run(recipe, runs, console)
+            finished = run(recipe, runs, console, until=until)
         outcomes.append(finished.outcome)
         if not as_json:
             echo_result(finished)
