@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from ladle import OptionError, Reads
 
-from .supervised import Supervised
+from .supervised import Notes, Supervised
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,6 +38,11 @@ class Classification(Supervised):
         default="none",
         description="How much a row of each class counts in the loss: alike, so that rare classes "
         "weigh as much as common ones (`balanced`), or as a table says (classes not in it weigh 1).",
+    )
+    weight: Annotated[str | None, Reads("number", "integer")] = Field(
+        default=None,
+        description="The column that says how much a row counts in the loss, such as how sure its label is; a row "
+        "without a value counts as 1.",
     )
 
     def doubts(self, sample: Sample) -> Iterator[OptionError]:
@@ -105,6 +110,32 @@ class Classification(Supervised):
         counts = dict(zip(*(found.field(name).to_pylist() for name in ("values", "counts")), strict=True))
         return dict(sorted(counts.items(), key=lambda c: int(c[0]) if pa.types.is_integer(column.type) else c[0]))
 
+    def prepared(
+        self, split: str, doing: str, parts: dict[str, Any], prepare: Callable[[pa.RecordBatch, Notes], dict[str, Any]]
+    ) -> Dataset:
+        """As every supervised trainer's; rows to learn from have their `weight` too, if they have one."""
+        if self.weight is None or split != "train":
+            return super().prepared(split, doing, parts, prepare)
+
+        def weighted(batch: pa.RecordBatch, notes: Notes) -> dict[str, Any]:
+            return {"weight": self._row_weights(batch)} | prepare(batch, notes)
+
+        return super().prepared(split, doing, parts | {"weight": self.weight}, weighted)
+
+    def _row_weights(self, batch: pa.RecordBatch) -> pa.Array:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        weights = batch[self.weight].cast(pa.float32()).fill_null(1)
+        wrong = weights.filter(pc.invert(pc.and_(pc.is_finite(weights), pc.greater_equal(weights, 0))))
+        if len(wrong):
+            raise OptionError(
+                f"a row counts {wrong[0]} by its `{self.weight}`: that is no weight",
+                option="weight",
+                help="weights are finite and not below 0",
+            )
+        return weights
+
     @functools.cached_property
     def _weights(self) -> list[float]:
         """How much a row of each class counts, in the order of the labels."""
@@ -129,9 +160,29 @@ class Classification(Supervised):
             return {"counts": {"rows": torch.tensor(len(rows))}}
         labels = torch.tensor([UNLABELLED if row["label"] is None else row["label"] for row in rows])
         labelled = labels[labels != UNLABELLED]
-        weights = torch.tensor(self._weights)[labelled]
-        counts = {"rows": torch.tensor(len(rows)), "labels": torch.tensor(len(labelled)), "weights": weights.sum()}
-        return {"labels": labels, "counts": counts}
+        counts = {"rows": torch.tensor(len(rows)), "labels": torch.tensor(len(labelled))}
+        return self.weighted(rows, {"labels": labels, "counts": counts})
+
+    def weighted(self, rows: list[dict[str, Any]], batch: dict[str, Any]) -> dict[str, Any]:
+        """A batch with `labels` [rows, …] with what rows count, `weights` [rows], if the rows tell; their sum as a count."""
+        import torch
+
+        labels = batch["labels"]
+        if "weight" in rows[0]:
+            batch["weights"] = torch.tensor([row["weight"] for row in rows])
+        batch["counts"]["weights"] = self._weights_of(batch, labels != UNLABELLED).sum()
+        return batch
+
+    def _weights_of(self, batch: dict[str, Any], labelled: torch.Tensor) -> torch.Tensor:
+        """How much each label counts of those where `labelled` is true: its class times its row."""
+        import torch
+
+        labels = batch["labels"]
+        weights = labels.new_tensor(self._weights, dtype=torch.float32)[labels[labelled]]
+        if "weights" not in batch:
+            return weights
+        of_row = batch["weights"].view(-1, *[1] * (labels.dim() - 1)).expand_as(labels)
+        return weights * of_row[labelled]
 
     def loss(self, model: torch.nn.Module, batch: dict[str, Any]) -> Terms:
         import torch.nn.functional as F  # noqa: N812
@@ -141,8 +192,7 @@ class Classification(Supervised):
         labels = batch["labels"]
         labelled = labels != UNLABELLED
         logits = forward(model, batch).logits[labelled].float()
-        weights = logits.new_tensor(self._weights)[labels[labelled]]
-        values = F.cross_entropy(logits, labels[labelled], reduction="none") * weights
+        values = F.cross_entropy(logits, labels[labelled], reduction="none") * self._weights_of(batch, labelled)
         return {"cross-entropy": Term(values, per="weights")}
 
     def outputs(self, model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -92,12 +92,18 @@ def test_a_weight_for_an_unknown_class_is_refused(train):
     ("option", "weights"),
     [('"none"', [1, 1]), ('"balanced"', [8 / (2 * 6), 8 / (2 * 2)]), ("{ b = 5.0 }", [1, 5])],
 )
-def test_class_weights_weigh_the_loss(option, weights, train):
+@pytest.mark.parametrize("by_row", ['columns = ["x", "y"]\n', 'weight = "sure"\n'])
+def test_classes_and_rows_weigh_in_the_loss(option, weights, by_row, train):
     """One step over all rows on a linear model, whose start is known, is worked out again by torch."""
     import torch
 
     rows = rows_of(["a", "a", "b", "a", "a", "a", "b", "a"])
-    plain = f"{CLASSIFY}hidden = []\nclass_weights = {option}\nbatch_size = 4\naccumulate = 2\nweight_decay = 0.0\n"
+    sure = [1.0, 0.25, 0.5, 0.0, None, 2.0, 1.0, 0.75]
+    rows = [row | {"sure": value} for row, value in zip(rows, sure, strict=True)]
+    of_rows = torch.tensor([1.0 if value is None else value for value in sure]) if "sure" in by_row else torch.ones(8)
+    plain = (
+        f"{CLASSIFY}{by_row}hidden = []\nclass_weights = {option}\nbatch_size = 4\naccumulate = 2\nweight_decay = 0.0\n"
+    )
     start = train(rows, plain.replace("epochs = 1", "epochs = 0"))
     trained = train(rows, plain + 'warmup = 0.0\nschedule = "constant"\nclip = 0.0\n[train.arguments]\noptim = "sgd"\n')
     found, before = trained.weights(), start.weights()
@@ -105,12 +111,20 @@ def test_class_weights_weigh_the_loss(option, weights, train):
     truth = torch.tensor([0, 0, 1, 0, 0, 0, 1, 0])
     matrix, bias = (before[name].requires_grad_() for name in ("head.weight", "head.bias"))
     logits = inputs @ matrix.T + bias
-    loss = torch.nn.functional.cross_entropy(logits, truth, torch.tensor(weights, dtype=torch.float32))
+    counted = torch.tensor(weights, dtype=torch.float32)[truth] * of_rows
+    loss = (torch.nn.functional.cross_entropy(logits, truth, reduction="none") * counted).sum() / counted.sum()
     loss.backward()
     torch.testing.assert_close(found["head.weight"], (matrix - 2e-3 * matrix.grad).detach(), atol=1e-7, rtol=1e-5)
     logged = next(entry for entry in trained.file("history.json") if "loss" in entry)
     assert logged["loss"] == pytest.approx(loss.item(), rel=1e-5)
     assert logged["loss/cross-entropy"] == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_a_weight_below_nothing_is_refused(train):
+    rows = [row | {"sure": sure} for row, sure in zip(rows_of(["a", "b", "a"]), (1, -1, 1), strict=True)]
+    with pytest.raises(StageError, match="a row counts -1.0 by its `sure`: that is no weight") as raised:
+        train(rows, CLASSIFY + 'weight = "sure"\n')
+    assert raised.value.problems[0].span.text == 'weight = "sure"'
 
 
 def test_mistakes_show_the_rows_that_they_are_about(train):

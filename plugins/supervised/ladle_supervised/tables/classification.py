@@ -149,6 +149,9 @@ class Tabular(Supervised):
 class TabularClassification(Tabular, Classification):
     """Put rows of numbers into classes, with a small network."""
 
+    def _names(self, given: Columns) -> list[str]:
+        return [name for name in super()._names(given) if name != self.weight]
+
     def known_labels(self) -> list[str]:
         config = self.start_config()
         return [config.id2label[number] for number in sorted(config.id2label)] if config else []

@@ -156,9 +156,8 @@ class TokenClassification(Tokenised, Classification):
         labels = torch.full((len(rows), max(row["length"] for row in rows)), UNLABELLED)
         row, word = torch.nonzero(words >= 0, as_tuple=True)
         labels[row, words[row, word]] = own[row, word]
-        labelled = labels[labels != UNLABELLED]
-        counts = {"labels": torch.tensor(len(labelled)), "weights": torch.tensor(self._weights)[labelled].sum()}
-        return batch | {"labels": labels, "counts": batch["counts"] | counts}
+        batch["counts"]["labels"] = (labels != UNLABELLED).sum()
+        return self.weighted(rows, batch | {"labels": labels})
 
     # Measuring and using the model
 
