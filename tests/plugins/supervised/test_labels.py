@@ -101,9 +101,8 @@ def test_classes_and_rows_weigh_in_the_loss(option, weights, by_row, train):
     sure = [1.0, 0.25, 0.5, 0.0, None, 2.0, 1.0, 0.75]
     rows = [row | {"sure": value} for row, value in zip(rows, sure, strict=True)]
     of_rows = torch.tensor([1.0 if value is None else value for value in sure]) if "sure" in by_row else torch.ones(8)
-    plain = (
-        f"{CLASSIFY}{by_row}hidden = []\nclass_weights = {option}\nbatch_size = 4\naccumulate = 2\nweight_decay = 0.0\n"
-    )
+    options = f"hidden = []\nclass_weights = {option}\nbatch_size = 4\naccumulate = 2\nweight_decay = 0.0\n"
+    plain = CLASSIFY + by_row + options
     start = train(rows, plain.replace("epochs = 1", "epochs = 0"))
     trained = train(rows, plain + 'warmup = 0.0\nschedule = "constant"\nclip = 0.0\n[train.arguments]\noptim = "sgd"\n')
     found, before = trained.weights(), start.weights()
@@ -122,7 +121,7 @@ def test_classes_and_rows_weigh_in_the_loss(option, weights, by_row, train):
 
 def test_a_weight_below_nothing_is_refused(train):
     rows = [row | {"sure": sure} for row, sure in zip(rows_of(["a", "b", "a"]), (1, -1, 1), strict=True)]
-    with pytest.raises(StageError, match="a row counts -1.0 by its `sure`: that is no weight") as raised:
+    with pytest.raises(StageError, match=r"a row counts -1\.0 by its `sure`: that is no weight") as raised:
         train(rows, CLASSIFY + 'weight = "sure"\n')
     assert raised.value.problems[0].span.text == 'weight = "sure"'
 
