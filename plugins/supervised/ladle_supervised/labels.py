@@ -164,7 +164,7 @@ class Classification(Supervised):
         return self.weighted(rows, {"labels": labels, "counts": counts})
 
     def weighted(self, rows: list[dict[str, Any]], batch: dict[str, Any]) -> dict[str, Any]:
-        """A batch with `labels` [rows, …], with the sum of weights as a count, and those of rows [rows] if they tell."""
+        """A batch with `labels` [rows, …], the sum of weights as a count, and those of rows if they tell."""
         import torch
 
         labels = batch["labels"]
