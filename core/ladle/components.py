@@ -151,6 +151,8 @@ class RowWork(Component):
     """What a batch is: a dict of lists, or a pyarrow.RecordBatch."""
     asks: ClassVar[str | None] = None
     """The option with a model that it asks for predictions, if any: rows need the columns that this one reads."""
+    is_secret: ClassVar[bool] = False
+    """Whether nobody shall read what rows were before: changes tell what values became, and rejects keep no row."""
 
     _state: Any = PrivateAttr(default=None)
 

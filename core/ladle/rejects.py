@@ -27,3 +27,5 @@ class Cleaned(NamedTuple):
 
     batch: Batch
     rejects: Mapping[int, Reject] = {}
+    counts: Mapping[str, int] = {}
+    """What else the report shall count, such as what was taken out of texts, by kinds."""

@@ -50,7 +50,7 @@ def _head(found: Trace) -> str:
 
 def _lines(step: Step, split: str | None) -> list[str]:
     if step.reject:
-        return [f"rejected: {step.reject['rule']}: {step.reject['reason']}", shown(step.reject["raw"])]
+        return [f"rejected: {step.reject['rule']}: {step.reject['reason']}", shown(step.reject["raw"] or b"")]
     if step.kind in ("split", "train"):
         does = {"split": f"{split} split", "train": "learnt from" if split == "train" else f"of the {split} split"}
         return [does[step.kind]]

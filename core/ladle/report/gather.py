@@ -112,6 +112,7 @@ def _stage(locked: dict[str, Any], told: dict[str, Any], store: Store) -> dict[s
         "columns": locked.get("columns") or {},
         "splits": details.get("splits", {}),
         "labels": details.get("labels", {}),
+        "counts": details.get("counts", {}),
         "rules": details.get("rejects_by_rule", {}),
         "rejected": details.get("reject_examples", []),
         "changes": details.get("changes_by_column", {}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ from .work import EXAMPLES, Outcome, Rejects, RowSink, TableSink, Work
 CHANGE_SCHEMA = pa.schema(
     [("id", pa.string()), ("column", pa.string()), ("before", pa.string()), ("after", pa.string())]
 )
+_HIDDEN = "(not kept)"
 
 
 def transform(work: Work) -> Outcome:
@@ -42,12 +43,14 @@ def transform(work: Work) -> Outcome:
     if component.learns:
         write_json(work.folder / STATE, component.fit(rows.of_split("train")))
     component = restored(component, work.folder)
-    changes = _Changes(work.folder) if work.stage.kind == "clean" else None
+    changes = _Changes(work.folder, component.is_secret) if work.stage.kind == "clean" else None
     seen = 0
+    counts: collections.Counter[str] = collections.Counter()
     with RowSink(work.folder) as sink, Rejects(work) as rejects:
         for batch in worked(component, rows, after):
             seen += batch.before.num_rows
             rejects.add(batch.rejects.values())
+            counts.update(batch.counts)
             before, kept = batch.kept()
             if changes:
                 changes.compare(before, kept)
@@ -57,6 +60,8 @@ def transform(work: Work) -> Outcome:
     if changes:
         changes.close()
         details |= changes.details()
+    if counts:
+        details["counts"] = dict(counts.most_common())
     if work.stage.kind == "label":
         details["labels"] = _label_counts(after, work.folder)
     return Outcome(seen, sink.rows, rejects.total, details, after.as_json())
@@ -73,6 +78,7 @@ class WorkedBatch(NamedTuple):
     before: pa.RecordBatch
     after: pa.RecordBatch
     rejects: dict[int, Reject]
+    counts: Mapping[str, int]
 
     def kept(self) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         """Before and after, without the rejects."""
@@ -93,7 +99,8 @@ def worked(component: RowWork, rows: Rows, after: Columns) -> Iterator[WorkedBat
         if answer is None:
             raise PluginError("it gave fewer batches than it got")
         cleaned = answer if isinstance(answer, Cleaned) else Cleaned(answer)
-        yield WorkedBatch(before, _as_arrow(cleaned.batch, before, after), _completed(cleaned, before))
+        rejects = _completed(cleaned.rejects, before, component.is_secret)
+        yield WorkedBatch(before, _as_arrow(cleaned.batch, before, after), rejects, cleaned.counts)
     if next(answers, None) is not None:
         raise PluginError("it gave more batches than it got")
 
@@ -128,25 +135,25 @@ def _check_declared(found: Columns, after: Columns) -> None:
             raise PluginError(f"its column `{name}` holds {found[name]}, and it declares {after[name]}")
 
 
-def _completed(cleaned: Cleaned, before: pa.RecordBatch) -> dict[int, Reject]:
-    """The rejects with what the core knows of the rows: id, origin, and what they were."""
-    if not cleaned.rejects:
+def _completed(rejects: Mapping[int, Reject], before: pa.RecordBatch, is_secret: bool) -> dict[int, Reject]:
+    """The rejects with what the core knows of the rows: id, origin, and what they were unless that `is_secret`."""
+    if not rejects:
         return {}
-    positions = list(cleaned.rejects)
+    positions = list(rejects)
     if beyond := [position for position in positions if position not in range(before.num_rows)]:
         raise PluginError(f"it rejects the row at {beyond[0]} of a batch of {before.num_rows}")
     completed = {}
     for position, row in zip(positions, before.take(pa.array(positions)).to_pylist(), strict=True):
-        raw = as_json({name: value for name, value in row.items() if name not in SYSTEM})
-        reject = cleaned.rejects[position]
-        completed[position] = reject._replace(**(row[ORIGIN] or {}), id=row[ID], raw=raw)
+        raw = None if is_secret else as_json({name: value for name, value in row.items() if name not in SYSTEM})
+        completed[position] = rejects[position]._replace(**(row[ORIGIN] or {}), id=row[ID], raw=raw)
     return completed
 
 
 class _Changes:
-    """What a cleaner changed, cell by cell."""
+    """What a cleaner changed, cell by cell; of what `is_secret` only what it is now."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, is_secret: bool) -> None:
+        self.is_secret = is_secret
         self.sink = TableSink(folder / "changes.arrow", CHANGE_SCHEMA)
         self.counts: collections.Counter[str] = collections.Counter()
         self.examples: list[dict[str, Any]] = []
@@ -164,7 +171,7 @@ class _Changes:
 
     def _keep(self, name: str, ids: pa.Array, old: pa.Array, new: pa.Array) -> None:
         rows = [
-            {"id": i, "column": name, "before": b, "after": a}
+            {"id": i, "column": name, "before": _HIDDEN if self.is_secret else b, "after": a}
             for i, b, a in zip(ids.to_pylist(), old.to_pylist(), new.to_pylist(), strict=True)
         ]
         self.examples += rows[: EXAMPLES - len(self.examples)]

@@ -82,3 +82,43 @@ def test_ids_splits_and_origins_stay_as_they_were(work):
         return [(row["_id"], row["_split"], row["_origin"]) for row in done.rows(name)]
 
     assert own("r.split") == own("r.clean.1") == own("r.extract.1")
+
+
+def test_what_a_cleaner_calls_secret_is_kept_nowhere_and_what_it_counts_is_told(folder, work, install):
+    install(
+        "ladle-hide",
+        """
+        from typing import ClassVar
+        from ladle import Cleaned, Cleaner, Reject, hookimpl
+
+        class Hide(Cleaner):
+            "Numbers out of texts."
+
+            is_secret: ClassVar[bool] = True
+
+            def columns_after(self, given):
+                return given.having("text", "text")
+
+            def clean_batch(self, batch):
+                hidden = ["***" if text.isdigit() else text for text in batch["text"]]
+                drop = {at: Reject("long", "too long") for at, text in enumerate(batch["text"]) if len(text) > 3}
+                return Cleaned(batch | {"text": hidden}, drop, {"numbers": hidden.count("***"), "all": len(hidden)})
+
+        @hookimpl
+        def ladle_cleaners():
+            return {"hide": Hide}
+        """,
+    )
+    (folder / "rows.jsonl").write_text('{"text": "123"}\n{"text": "4567"}\n{"text": "abc"}\n')
+    done = work('[[data.r.clean]]\nuse = "hide"\n')
+    ids = [row["_id"] for row in done.rows("r.source")]
+    change = {"id": ids[0], "column": "text", "before": "(not kept)", "after": "***"}
+    assert done.table("r.clean.1", "changes") == [change]
+    [reject] = done.table("r.clean.1", "rejects")
+    assert (reject["id"], reject["line"], reject["raw"]) == (ids[1], 2, None)
+    details = _details(done, "r.clean.1")
+    assert details["counts"] == {"all": 3, "numbers": 2}
+    assert (details["change_examples"], details["reject_examples"][0]["raw"]) == ([change], "")
+    for path in done.stage_folder("r.clean.1").iterdir():
+        assert b"4567" not in path.read_bytes()
+        assert b"123" not in path.read_bytes()
