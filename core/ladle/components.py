@@ -118,6 +118,13 @@ class DataSource(Component):
         """The columns and their types, found without reading everything; None where that is impossible."""
         return None
 
+    def version_of_data(self) -> Any:
+        """A JSON value that is another one whenever what is read, beside `files`, has changed; None if nothing tells.
+
+        It is part of the key, and asked when a run begins: without it rows are read once for the same options.
+        """
+        return None
+
     # Of a source that options of the type DataName make read other data sets of the recipe
 
     def reading(self, data: Mapping[str, Rows]) -> DataSource:

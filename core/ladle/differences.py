@@ -71,6 +71,8 @@ def _of_component(before: Mapping[str, Any], after: Mapping[str, Any], name: str
     yield from map(str, changes(before["options"], after["options"], name))
     if before.get("model") != after.get("model"):
         yield f"the model that {name or 'it'} starts from changed"
+    if before.get("data") != after.get("data"):
+        yield "what it reads has changed"
     package = after.get("use", "").partition(":")[0]
     old, new = (version.partition("+") for version in (before.get("version", ""), after.get("version", "")))
     if old[0] != new[0]:
@@ -98,7 +100,7 @@ def _facts(run: Run, shared: set[str]) -> dict[str, dict[str, Any]]:
             continue
         options[entry["name"]] = entry["options"] | {t["use"]: t["options"] for t in entry.get("techniques", [])}
         component = entry["parts"]["component"]
-        read = {"content": component.get("files"), "model": component.get("model")}
+        read = {"content": component.get("files"), "model": component.get("model"), "version": component.get("data")}
         data[entry["name"]] = {name: digest(hashes)[:12] for name, hashes in read.items() if hashes}
     for stage in outcome["stages"]:
         if stage["name"] in data:

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from .components import Component
-from .errors import Problem, RecipeError, did_you_mean
+from .components import Component, DataSource
+from .errors import OptionError, Problem, RecipeError, StageError, did_you_mean
 from .options import Input, NotInKey, Uses, marked
 from .recipe.environment import replaced
 from .recipe.model import DataSet, Recipe, Split, Used
@@ -153,10 +153,16 @@ class _Found:
 
 
 def _parts(stage: Stage, recipe: Recipe, store: Store) -> dict[str, Any]:
+    try:
+        component = component_key(stage.used, stage.component, store)
+    except OptionError as error:  # of a source that cannot tell the version of its data
+        problems = recipe.problems.afresh()
+        problems.add_option_error(error, stage.used.at if stage.used else ())
+        raise StageError(problems.found) from error
     parts: dict[str, Any] = {
         "format": FORMAT,
         "stage": stage.kind,
-        "component": component_key(stage.used, stage.component, store),
+        "component": component,
         "inputs": [inner.key for inner in stage.inputs],
     }
     if stage.kind == "train":
@@ -182,6 +188,8 @@ def component_key(used: Used | None, component: BaseModel, store: Store) -> dict
                 key["model"] = store.hash_files(files) if files else [start["pretrained"], start["revision"]]
             if choice.scratch:
                 key["model"] = start
+    if isinstance(component, DataSource) and (version := component.version_of_data()) is not None:
+        key["data"] = digest(version)  # of the data themselves, nothing is to stand in a lock
     if used:
         key["use"] = used.name
         key["version"] = _version(used.offer)

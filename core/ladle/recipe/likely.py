@@ -21,7 +21,7 @@ def check_samples(ordered: Sequence[DataSet], recipe: Recipe, problems: Problems
     """Let the first rows flow and warn of what they show; the samples of finished data sets come back, by name."""
     samples: dict[str, Sample] = {}
     for data_set in ordered:
-        sample = _collected(data_set, recipe, samples)
+        sample = _collected(data_set, recipe, samples, problems)
         for step, used in data_set.work:
             _ask(used, sample, problems)
             if isinstance(used.component, RowWork):
@@ -33,9 +33,11 @@ def check_samples(ordered: Sequence[DataSet], recipe: Recipe, problems: Problems
     return samples
 
 
-def _collected(data_set: DataSet, recipe: Recipe, samples: dict[str, Sample]) -> Sample:
+def _collected(data_set: DataSet, recipe: Recipe, samples: dict[str, Sample], problems: Problems) -> Sample:
     """As many rows of each source, with a null where another source has a column more."""
     found = [_of_source(used, recipe, samples, ROWS // len(data_set.sources) or 1) for used in data_set.sources]
+    for used, (sample, _) in zip(data_set.sources, found, strict=True):
+        _ask(used, sample, problems)
     if not all(sample.rows for sample, _ in found):
         return Sample()
     unknown = {name for _, names in found for name in names}
