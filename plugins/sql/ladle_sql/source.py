@@ -55,7 +55,7 @@ class Sql(DataSource):
     text, integer-too-large, number-too-large, inexact-number, wrong-digits.
 
     A change of an SQLite file is seen. What a server's rows are does not show in its URL: they are read once and then
-    used from the store until the recipe, `version` or what `fingerprint` tells is another.
+    used from the store until the recipe, `as_of` or what `fingerprint` tells is another.
     """
 
     url: str = Field(
@@ -84,7 +84,7 @@ class Sql(DataSource):
         description="The columns that tell a row from all others. Rows are then traced by them, else by their number "
         "in the result.",
     )
-    version: str | None = Field(
+    as_of: str | None = Field(
         default=None, description="Any text, such as a date; with another one the database is read anew."
     )
     fingerprint: str | None = Field(
@@ -180,11 +180,11 @@ class Sql(DataSource):
                 help="write ${NAME} in its place, and set the environment variable NAME",
                 code="password",
             )
-        if self._database.file is None and self.version is None and self.fingerprint is None:
+        if self._database.file is None and self.as_of is None and self.fingerprint is None:
             yield OptionError(
                 "rows are read once and kept: later runs will not see what has changed in the database since",
                 option="url",
-                help="give a `fingerprint`, which tells whether something has, or a `version` to change when it has",
+                help="give a `fingerprint`, which tells whether something has, or an `as_of` to change when it has",
             )
 
     def peek(self) -> Mapping[str, ColumnType] | None:

@@ -63,4 +63,4 @@ def test_without_one_the_check_says_that_rows_are_kept(recipe):
     [warning] = recipe("")[1]
     assert warning.message.startswith("rows are read once and kept")
     assert warning.span.text.startswith("url = ")
-    assert recipe('version = "1"')[1] == recipe(FINGERPRINT)[1] == []
+    assert recipe('as_of = "1"')[1] == recipe(FINGERPRINT)[1] == []

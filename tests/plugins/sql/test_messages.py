@@ -200,11 +200,11 @@ def test_doubts_about_stale_rows_and_open_passwords(sqlite, tmp_path, monkeypatc
     is_open = "a password stands in the recipe, and so in each run's copy of it, and in its report"
     server = "postgresql+pg8000://host/shop"
     assert doubts(url=server) == [stale]
-    assert doubts(url=server, version="1") == doubts(url=server, fingerprint="SELECT 1") == []
+    assert doubts(url=server, as_of="1") == doubts(url=server, fingerprint="SELECT 1") == []
     assert doubts(url=sqlite(*REVIEWS)) == []
     with_password = "postgresql+pg8000://reader:cl%C3%A9+battery@host/shop"
-    assert doubts(url=with_password, version="1") == [is_open]
+    assert doubts(url=with_password, as_of="1") == [is_open]
     monkeypatch.setenv("PASSWORD", "clé+battery")
-    assert doubts(url=with_password, version="1") == []
+    assert doubts(url=with_password, as_of="1") == []
     monkeypatch.setenv("PASSWORD", "cl%C3%A9+battery")
-    assert doubts(url=with_password, version="1") == []
+    assert doubts(url=with_password, as_of="1") == []

@@ -64,7 +64,7 @@ def everything_written(folder: Path) -> bytes:
 
 def test_rows_are_collected_and_rejects_are_kept(done, server, monkeypatch):
     monkeypatch.setenv("DATABASE", server.url())
-    finished, _ = done('url = "${DATABASE}"\ntable = "notes"\nid = ["id"]\nversion = "1"')
+    finished, _ = done('url = "${DATABASE}"\ntable = "notes"\nid = ["id"]\nas_of = "1"')
     source = finished.outcome["stages"][0]
     assert (source["rows_out"], source["rejects"]) == (500, 1)
     assert finished.lock["stages"][0]["columns"] == {"id": "integer", "body": "text", "at": "time"}
@@ -119,7 +119,7 @@ def test_what_is_read_depends_on_what_is_asked_and_where(recipe, server, tmp_pat
         key(asked.replace("/shop", "/store")),
         key(asked.replace("reader", "writer")),
         key(asked.replace("id = 1", "id = 2")),
-        key(asked + '\nversion = "2"'),
+        key(asked + '\nas_of = "2"'),
         key(asked + '\nid = ["id"]'),
         key(asked + '\ntypes = { id = "text" }'),
         key(f'{url}\ntable = "notes"'),
@@ -167,7 +167,7 @@ def test_mistakes_are_shown_in_the_recipe(recipe, done, sqlite):
 
 def test_a_server_is_left_alone_by_an_offline_check(recipe):
     made, warnings = recipe(
-        'url = "postgresql+pg8000://reader@127.0.0.1:1/shop"\ntable = "notes"\nversion = "1"', offline=True
+        'url = "postgresql+pg8000://reader@127.0.0.1:1/shop"\ntable = "notes"\nas_of = "1"', offline=True
     )
     assert not made.data["reviews"].columns.known
     assert warnings == []
