@@ -6,9 +6,9 @@ need them, so that checking a recipe stays fast.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
@@ -57,12 +57,13 @@ class Component(BaseModel):
         ]
 
     def data_names(self) -> list[tuple[str, str]]:
-        """The data sets that options name, as (option, name)."""
-        return [
+        """The data sets that options name, one or a list each, as (option, name)."""
+        named = [
             (name, getattr(self, name))
             for name, field in type(self).model_fields.items()
             if marked(field.metadata, DataReference) and getattr(self, name) is not None
         ]
+        return [(name, one) for name, value in named for one in ([value] if isinstance(value, str) else value)]
 
     def model_choices(self) -> list[tuple[str, ModelChoice]]:
         """The models that options name, as (key, choice)."""
@@ -106,6 +107,27 @@ class DataSource(Component):
 
     suffixes: ClassVar[tuple[str, ...]] = ()
     """How the names of files end that this source is for, in lower case, the most usual first; () if it reads none."""
+
+    _keeper: Callable[[str, Collection[str]], Path] | None = PrivateAttr(default=None)
+
+    def keep(self, name: str, besides: Collection[str] = ()) -> Path | None:
+        """A folder in the store for what is dear to get again, one for these options but those in `besides`.
+
+        While `read` is under way it holds what an attempt has left that was stopped; once every row has been read it is
+        whole, and changes no more. Another version of the plugin finds it too: `name` shall tell how things are kept.
+        Outside of a run there is None.
+        """
+        return self._keeper and self._keeper(name, besides)
+
+    def keeping(self, keeper: Callable[[str, Collection[str]], Path]) -> Self:
+        """A copy that gets what it keeps from `keeper`."""
+        copy = self.model_copy()
+        copy._keeper = keeper
+        return copy
+
+    def identified_by(self) -> Sequence[str]:
+        """The columns whose values make the id of a row; none where all that the row says does."""
+        return ()
 
     def read(self) -> Iterator[Row | pa.RecordBatch | Reject]:
         """Yield rows (dicts), or record batches for speed, and a Reject for whatever cannot be read.
@@ -162,6 +184,7 @@ class RowWork(Component):
     """Whether nobody shall read what rows were before: changes tell what values became, and rejects keep no row."""
 
     _state: Any = PrivateAttr(default=None)
+    _beside: Any = PrivateAttr(default=None)
 
     def fit(self, train: Rows) -> Any:
         """Learn from the rows of the train split; return what `self.state` shall be (any JSON value)."""
@@ -189,6 +212,22 @@ class RowWork(Component):
         """A copy that has learnt `state`."""
         copy = self.model_copy()
         copy._state = state
+        return copy
+
+    # Of work for which options of the type DataName name other data sets of the recipe
+
+    def check_beside(self, data: Mapping[str, Columns]) -> None:
+        """Raises OptionError if those data sets, by name, have not the columns that are read there."""
+
+    @property
+    def beside(self) -> Mapping[str, Rows]:
+        """Those data sets, by name, each whole; none where a trained model is used, for they are of its training."""
+        return self._beside or {}
+
+    def with_beside(self, data: Mapping[str, Rows]) -> RowWork:
+        """A copy beside which there are these data sets."""
+        copy = self.model_copy()
+        copy._beside = data
         return copy
 
     def work(self, data: Rows) -> Iterable[Batch | Cleaned]:

@@ -43,9 +43,15 @@ class Stage:
     """Everything that can change the outcome, as JSON values."""
 
     @property
+    def beside(self) -> list[Stage]:
+        """The stages whose rows it reads without passing them on."""
+        own = {stage.name for stage in self.rows}
+        return [stage for stages in self.data_sets.values() for stage in stages if stage.name not in own]
+
+    @property
     def inputs(self) -> list[Stage]:
         """The stages whose outcomes it reads."""
-        return [*self.rows, *self.models.values()]
+        return [*self.rows, *self.beside, *self.models.values()]
 
     @property
     def key(self) -> str:
@@ -124,7 +130,9 @@ class _Found:
         for step in ("clean", "extract", "label", "write"):
             for number, used in enumerate(data_set.steps[step], 1):
                 models = self._models([used])
-                stage = Stage(f"{name}.{step}.{number}", step, used.use, used.component, current, used, models=models)
+                beside = {other: self.data_set(other) for _, other in used.component.data_names()}
+                title = f"{name}.{step}.{number}"
+                stage = Stage(title, step, used.use, used.component, current, used, models=models, data_sets=beside)
                 current = current if step == "write" else [stage]
                 self._add(stage)
         return current

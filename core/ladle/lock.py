@@ -55,6 +55,8 @@ def locked_stage(stage: Stage, secrets: Secrets) -> dict[str, Any]:
         "files": secrets.redact(_files(stage)),
         "options": locked_options(stage.component, stage.used, secrets),
     }
+    if stage.beside:
+        entry["beside"] = [inner.name for inner in stage.beside]
     if stage.used:
         entry |= {"package": stage.used.offer.plugin.name} | stage.used.after.as_json()
     if stage.kind == "train":

@@ -21,6 +21,8 @@ from .models import Location, fetch, locate
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .recipe.environment import Secrets
+
 
 class NotInKey:
     """Marks an option that cannot change a stage's outcome, and so is no part of its key."""
@@ -65,6 +67,10 @@ class Usual(NamedTuple):
     why_high: str = ""
 
 
+LEARNT = "learnt"
+"""In the context of options: whether files may be gone, for what a component has learnt from them is with the model."""
+
+
 def resolve(path: str, info: ValidationInfo) -> Path:
     """A path as the recipe means it: relative to the recipe's folder."""
     base = (info.context or {}).get("folder")
@@ -72,13 +78,18 @@ def resolve(path: str, info: ValidationInfo) -> Path:
     return expanded if expanded.is_absolute() or base is None else Path(base) / expanded
 
 
+def secrets_of(info: ValidationInfo) -> Secrets | None:
+    """The recipe's values from the environment, which a component takes out of what it writes itself."""
+    return (info.context or {}).get("secrets")
+
+
 def _input_path(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(value, str):
         return value
     path = resolve(value, info)
-    if not path.exists():
+    if not path.exists() and not (info.context or {}).get(LEARNT):
         raise OptionError(f"no such file or folder: {value}", help=_near_file(path), code="missing-file")
-    return path
+    return str(path) if info.mode == "json" else path  # of JSON, pydantic makes a path itself
 
 
 def _near_file(path: Path) -> str:

@@ -1,7 +1,8 @@
 """Rows between stages: Arrow files read as a stream of record batches.
 
 Every row carries three columns of the core's own: `_id`, given once at the source; `_split`; and `_origin`,
-the file, line and byte offset it came from. Components see `_id` alone, and cannot change it.
+the file, line and byte offset it came from. Components see `_id` alone, and cannot change it;
+work on whole data that treats splits differently reads `_split` by `Rows.whole_batches`.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ class Rows:
             yield batch if form == "arrow" else batch.to_pydict()
 
     def whole_batches(self) -> Iterator[pa.RecordBatch]:
-        """Record batches with the core's own columns."""
+        """Record batches with the core's own columns, batch for batch those of `batches`."""
         for path in self.paths:
             with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
                 for batch in reader:

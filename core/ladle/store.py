@@ -139,7 +139,7 @@ class Store:
                 yield None
                 return
             if not keep_unfinished:
-                shutil.rmtree(work, ignore_errors=True)
+                _clear(work)
             work.mkdir(exist_ok=True)
             self._making.append(work)
             try:
@@ -152,7 +152,7 @@ class Store:
                 os.replace(work, final)
             except BaseException:
                 if not keep_unfinished:
-                    shutil.rmtree(work, ignore_errors=True)
+                    _clear(work)
                 raise
             finally:
                 self._making.pop()
@@ -249,6 +249,17 @@ class Store:
             return self._hash_note(Path(read_json(note)["path"])) == note
         except (OSError, ValueError, TypeError):
             return False
+
+
+def _clear(folder: Path) -> None:
+    """Remove what was made in a folder, but not the note of what was kept for it, which is still there."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != _KEPT:
+                path.unlink()
+        folder.rmdir()
 
 
 def files_in(folder: Path) -> list[tuple[str, os.stat_result]]:

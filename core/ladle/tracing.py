@@ -60,7 +60,8 @@ def trace(run: Run, row: str) -> Trace:
     found: dict[str, Row] = {}
     steps: list[Step] = []
     for stage in run.lock["stages"]:
-        before = next((found[inner] for inner in stage["inputs"] if inner in found), None)
+        passed_on = [inner for inner in stage["inputs"] if inner not in stage.get("beside", ())]
+        before = next((found[inner] for inner in passed_on if inner in found), None)
         if stage["kind"] in ("write", "train"):
             if before is not None:
                 steps.append(Step(stage["name"], stage["kind"], stage["use"]))

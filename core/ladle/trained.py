@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .components import Component, Trainer
 from .errors import OptionError
 from .events import Events
-from .options import Uses, marked
+from .options import LEARNT, Uses, marked
 from .recipe.environment import Secrets, VariableError, escaped, expand_all
 from .registry import PluginError, UnknownUseError, installed
 from .store import Store, read_json, read_note
@@ -125,4 +125,7 @@ def made(kind: str, table: Mapping[str, Any], outer: Mapping[str, Any]) -> Compo
             options[key] = [made(mark.kind, inner, given) for inner in options.get(key, ())]
         else:
             options[key] = {name: made(mark.kind, inner, given) for name, inner in options.get(key, {}).items()}
-    return component.model_validate(options) if held else component.model_validate_json(json.dumps(options))
+    context = {LEARNT: True}
+    if held:
+        return component.model_validate(options, context=context)
+    return component.model_validate_json(json.dumps(options), context=context)

@@ -103,3 +103,36 @@ def test_a_stage_that_the_run_does_not_have(trained):
 def test_a_run_without_a_model(work):
     with pytest.raises(RecipeError, match="the run recipe-1 has trained no model"):
         Predictor(work("").run)
+
+
+def test_files_that_were_learnt_from_may_be_gone(folder, work, install):
+    install(
+        "ladle-swap",
+        """
+        from ladle import Cleaner, InputPath, hookimpl
+
+        class Swap(Cleaner):
+            "Words as a file has them."
+
+            path: InputPath
+
+            def columns_after(self, given):
+                given.need("text", "text")
+                return given.having("text", "text")
+
+            def fit(self, train):
+                return self.path.read_text()
+
+            def clean_row(self, row):
+                return row | {"text": self.state if row["text"] == "SAME" else row["text"]}
+
+        @hookimpl
+        def ladle_cleaners():
+            return {"swap": Swap}
+        """,
+    )
+    (folder / "words.txt").write_text("a long one")
+    swap = '[[data.r.clean]]\nuse = "swap"\npath = "words.txt"\n\n[[data.r.extract]]'
+    trained = work(RECIPE.replace("[[data.r.extract]]", swap), source=False)
+    (folder / "words.txt").unlink()
+    assert Predictor(trained.run, "of-length")([{"text": "same"}]) == [{"twice": 20.0, "seen": 20}]

@@ -40,13 +40,13 @@ def check(recipe: Recipe, problems: Problems) -> None:
 
 
 def in_order(data: dict[str, DataSet]) -> list[DataSet]:
-    """The data sets, each after those it starts from."""
+    """The data sets, each after those it starts from or reads."""
     ordered: list[DataSet] = []
 
     def visit(data_set: DataSet) -> None:
         if data_set in ordered:
             return
-        for used in data_set.sources:
+        for used in (*data_set.sources, *(used for _, used in data_set.work)):
             for _, name in used.component.data_names():
                 visit(data[name])
         ordered.append(data_set)
@@ -124,6 +124,7 @@ def _flow(data_set: DataSet, recipe: Recipe, problems: Problems) -> None:
     for position, (_, used) in enumerate(data_set.work):
         hints = _made_later(data_set, position, given)
         _check_asked(used, given.fresh(hints), recipe, problems)
+        _check_beside(used, recipe, problems)
         given = _pass(used, given.fresh(hints), problems)
 
 
@@ -140,6 +141,18 @@ def _check_asked(used: Used, given: Columns, recipe: Recipe, problems: Problems)
                         given.need(name, option=option)
                 except OptionError as error:
                     problems.add_option_error(error, used.at)
+
+
+def _check_beside(used: Used, recipe: Recipe, problems: Problems) -> None:
+    """Whether the data sets that a component reads beside its own have the columns that it reads there."""
+    component = used.component
+    if isinstance(component, RowWork) and (names := [name for _, name in component.data_names()]):
+        try:
+            component.check_beside({name: recipe.data[name].columns.fresh() for name in names})
+        except OptionError as error:
+            problems.add_option_error(error, used.at)
+        except Exception as error:
+            problems.add_plugin_error(error, used.use, used.at)
 
 
 def reads_at_prediction(trainer: Trainer) -> set[str]:

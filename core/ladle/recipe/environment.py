@@ -32,6 +32,7 @@ class Secrets:
     def __init__(self) -> None:
         self._patterns: dict[str, str] = {}
         """Texts to write instead of what patterns match."""
+        self._written: dict[str, str] = {}
 
     def expand(self, text: str) -> str:
         """A text with the values of its variables; `$${` stands for `${`. Raises VariableError."""
@@ -39,7 +40,14 @@ class Secrets:
         def value(found: re.Match[str]) -> str:
             return "${" if found[1] is None else self._value(found[0], found[1], is_closed=bool(found[2]))
 
-        return _VARIABLE.sub(value, text)
+        expanded = _VARIABLE.sub(value, text)
+        if expanded != text:
+            self._written[expanded] = text
+        return expanded
+
+    def written(self, value: str) -> str | None:
+        """The text with variables in it that has become a value; None if none has."""
+        return self._written.get(value)
 
     def _value(self, written: str, name: str, is_closed: bool) -> str:
         if not is_closed or not _NAME.fullmatch(name):

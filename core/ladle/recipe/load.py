@@ -317,9 +317,8 @@ class _Reader:
     def _component(
         self, use: str, component_class: type[Component], options: dict[str, Any], broken: set[str], at: TomlPath
     ) -> Component:
-        context = {"folder": self.recipe.path.parent}
         try:
-            component = component_class.model_validate(options, context=context)
+            component = component_class.model_validate(options, context=self._context())
         except ValidationError as error:
             self.problems.add_validation_error(error, component_class, at)
             wrong = {str(detail["loc"][0]) for detail in error.errors(include_url=False) if detail["loc"]}
@@ -328,6 +327,10 @@ class _Reader:
             self.problems.add_plugin_error(error, use, at)
             raise _FaultError from None
         return self._mended(component_class, options, broken, at) if broken else component
+
+    def _context(self) -> dict[str, Any]:
+        """What the validators of options may look at beside the options."""
+        return {"folder": self.recipe.path.parent, "secrets": self.problems.secrets}
 
     def _mended(
         self, component_class: type[Component], options: dict[str, Any], wrong: set[str], at: TomlPath
@@ -345,7 +348,7 @@ class _Reader:
         try:
             if lacking:
                 component_class = create_model("Mended", __base__=component_class, **dict.fromkeys(lacking, nothing))
-            component = component_class.model_validate(rest, context={"folder": self.recipe.path.parent})
+            component = component_class.model_validate(rest, context=self._context())
         except Exception:
             raise _FaultError from None
         if component_class.kind == "trainer" and getattr(component, "data", None) is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from ..rows import (
     origins,
     row_texts,
 )
+from ..store import OUTCOME, digest, write_json
 from .occurrences import Occurrences
 from .work import Outcome, Rejects, RowSink, Work
 
@@ -35,8 +38,9 @@ def collect(work: Work) -> Outcome:
     if is_derived := bool(source.data_names()):
         source = source.reading({name: work.rows_of(stages) for name, stages in work.stage.data_sets.items()})
     number = work.stage.name.rpartition(".")[2]
-    identify = _Identifier(f"{number}:" if number.isdigit() and number != "1" else "")
-    with RowSink(work.folder) as rows, Rejects(work) as rejects:
+    identify = _Identifier(f"{number}:" if number.isdigit() and number != "1" else "", source.identified_by())
+    with ExitStack() as stack, RowSink(work.folder) as rows, Rejects(work) as rejects:
+        source = source.keeping(lambda name, besides: stack.enter_context(_kept(name, besides, work)))
         for item in _in_batches(source, work):
             if isinstance(item, Reject):
                 rejects.add([item])
@@ -47,6 +51,19 @@ def collect(work: Work) -> Outcome:
                 work.events.emit("progress", stage=work.stage.name, advance=item.num_rows, unit="rows")
     flow = columns_of(Rows.of_stages([work.folder]).schema).as_json() if rows.rows else {}
     return Outcome(rows.rows + rejects.total, rows.rows, rejects.total, rejects.details(), flow)
+
+
+@contextmanager
+def _kept(name: str, besides: Collection[str], work: Work) -> Iterator[Path]:
+    """What a source keeps: under the options that decide it, in a folder that is whole when the context ends well."""
+    component = {part: value for part, value in work.stage.parts["component"].items() if part != "version"}
+    options = {option: value for option, value in component["options"].items() if option not in besides}
+    key = digest({"kept": name, **component, "options": options})
+    told = {"stage": work.stage.name, "kind": "kept", "use": name}
+    with work.store.making(key, True, on_wait=lambda: work.events.emit("waiting", **told)) as folder:
+        if folder is not None:
+            write_json(folder / OUTCOME, told)
+        yield folder or work.store.folder(key)
 
 
 def _in_batches(source: DataSource, work: Work) -> Iterator[pa.RecordBatch | Reject]:
@@ -95,16 +112,18 @@ def _without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 class _Identifier:
-    """Gives each row its id: a hash of its content, numbered where the same content comes again."""
+    """Gives each row its id: a hash of its content, or of some columns, numbered where the same comes again."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, columns: Sequence[str]) -> None:
         self.prefix = prefix
+        self.columns = columns
         self.seen = Occurrences()
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         content = [name for name in batch.schema.names if name not in SYSTEM]
         if ID not in batch.schema.names:
-            batch = batch.append_column(ID, pa.array(self._ids(row_texts(batch, content)), pa.string()))
+            texts = row_texts(batch, self.columns or content)
+            batch = batch.append_column(ID, pa.array(self._ids(texts), pa.string()))
         if SPLIT not in batch.schema.names:
             batch = batch.append_column(SPLIT, pa.array(["train"] * batch.num_rows, pa.string()))
         return batch.select([*SYSTEM, *content])

@@ -39,6 +39,9 @@ def transform(work: Work) -> Outcome:
     component = work.component
     assert isinstance(component, RowWork)
     rows = work.rows()
+    if work.stage.data_sets:
+        beside = {name: work.rows_of(stages) for name, stages in work.stage.data_sets.items()}
+        component = component.with_beside(beside)
     after = component.columns_after(columns_of(rows.schema))  # checked again, on what the rows really have
     if component.learns:
         write_json(work.folder / STATE, component.fit(rows.of_split("train")))

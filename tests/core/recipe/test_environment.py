@@ -401,6 +401,32 @@ def test_values_are_taken_out_of_texts(monkeypatch, value, said, told):
     assert secrets.redact({"a": [said, 1, None, {said: True}]}) == {"a": [told, 1, None, {told: True}]}
 
 
+def test_a_component_can_know_which_of_its_options_came_from_the_environment(install, recipe, monkeypatch):
+    monkeypatch.setenv("KEY", SECRET)
+    install(
+        "ladle-knowing",
+        """
+        from pydantic import PrivateAttr, ValidationInfo, model_validator
+        from ladle import DataSource, hookimpl
+        from ladle.options import secrets_of
+        class Knowing(DataSource):
+            key: str
+            _told: tuple = PrivateAttr(default=())
+            @model_validator(mode="after")
+            def _look(self, info: ValidationInfo):
+                secrets = secrets_of(info)
+                self._told = (secrets.written(self.key), secrets.written("me:x"), secrets.redact(f"key={self.key}"))
+                return self
+        @hookimpl
+        def ladle_data_sources():
+            return {"knowing": Knowing}
+        """,
+    )
+    path = recipe('[data.r.source]\nuse = "knowing"\nkey = "me:${KEY}"\n', source=False)
+    read, _ = load(path)
+    assert read.data["r"].sources[0].component._told == ("me:${KEY}", None, "key=me:${KEY}")
+
+
 def test_of_values_within_each_other_the_longer_one_is_taken_out_first(monkeypatch):
     monkeypatch.setenv("SHORT", "secret-word")
     monkeypatch.setenv("LONG", "secret-word-and-more")

@@ -7,6 +7,8 @@ import json
 import pytest
 
 from ladle.errors import StageError
+from ladle.runs import Runs
+from ladle.storekeeping import held_by, prune
 
 SPLIT_IN_TWO = """
 [[data.r.source]]
@@ -109,3 +111,79 @@ def test_view_types_are_kept_as_plain_ones(install, work):
     from ladle.rows import Rows
 
     assert Rows.of_stages([done.stage_folder("r.source")]).schema.field("text").type == pa.string()
+
+
+DEAR = """
+from pathlib import Path
+from typing import Annotated
+from ladle import DataSource, NotInKey, hookimpl
+
+class Dear(DataSource):
+    '''Rows of parts that are dear to get; the log tells which were got.'''
+
+    parts: int = 3
+    capital: bool = False
+    breaks_at: Annotated[int, NotInKey()] = 99
+
+    def read(self):
+        folder = self.keep("parts", ["capital"])
+        for number in range(self.parts):
+            part = folder / f"{number}.txt"
+            if not part.exists():
+                if number == self.breaks_at:
+                    raise RuntimeError("broken")
+                with open("log", "a") as log:
+                    log.write(f"{number} ")
+                part.write_text(f"part {number}")
+            text = part.read_text()
+            yield {"text": text.upper() if self.capital else text}
+
+@hookimpl
+def ladle_data_sources():
+    return {"dear": Dear}
+"""
+
+
+def test_what_a_source_keeps_is_got_once_whatever_stops_it(install, work, folder):
+    install("ladle-dear", DEAR)
+    recipe = '[data.r.source]\nuse = "dear"\n%s\n'
+    with pytest.raises(StageError, match="broken"):
+        work(recipe % "breaks_at = 2", source=False)
+    runs = Runs(folder / "runs")
+    assert {(held.kind, held.state) for held in held_by(runs)} == {("kept", "unfinished"), ("source", "unfinished")}
+    assert prune(runs).held == []
+    assert (folder / "log").read_text() == "0 1 "
+    done = work(recipe % "", source=False)
+    assert [row["text"] for row in done.rows("r.source")] == ["part 0", "part 1", "part 2"]
+    assert [row["text"] for row in work(recipe % "capital = true", source=False).rows("r.source")] == [
+        "PART 0", "PART 1", "PART 2",
+    ]  # fmt: skip
+    assert (folder / "log").read_text() == "0 1 2 "
+    work(recipe % "parts = 1", source=False)
+    assert (folder / "log").read_text() == "0 1 2 0 "
+    assert {held.state for held in held_by(runs)} == {"whole"}
+
+
+def test_ids_follow_from_columns_if_the_source_says_so(install, work):
+    install(
+        "ladle-keyed",
+        """
+        from ladle import DataSource, hookimpl
+        class Keyed(DataSource):
+            order: list[str]
+            def identified_by(self):
+                return ["key"]
+            def read(self):
+                yield from ({"key": key, "place": place} for place, key in enumerate(self.order))
+        @hookimpl
+        def ladle_data_sources():
+            return {"keyed": Keyed}
+        """,
+    )
+
+    def ids(order):
+        rows = work(f'[data.r.source]\nuse = "keyed"\norder = {json.dumps(order)}\n', source=False).rows("r.source")
+        return {row["key"]: row["_id"] for row in rows}
+
+    assert ids(["b", "c", "a"]) == ids(["a", "b", "c"])
+    assert len(set(ids(["a", "b", "c"]).values())) == 3
