@@ -108,7 +108,7 @@ def _summary(held: list[Held]) -> str:
     """How many there are of each sort, and their size."""
     sorts = {
         "outcome": sum(one.state == "whole" and one.kind != "kept" for one in held),
-        "kept by trainings": sum(one.state == "whole" and one.kind == "kept" for one in held),
+        "kept by sources and trainings": sum(one.state == "whole" and one.kind == "kept" for one in held),
         "unfinished": sum(one.state == "unfinished" for one in held),
         "damaged": sum(one.state == "damaged" for one in held),
     }
