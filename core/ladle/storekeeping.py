@@ -1,6 +1,6 @@
 """What the store holds, who uses it, and removing what nobody does.
 
-A run uses the outcomes of the stages in its lock, and what a training kept while one of them was made. Until it has
+A run uses the outcomes of the stages in its lock, and what was kept while one of them was made. Until it has
 finished it also wants what was begun under these keys. A run whose folder is gone uses nothing.
 """
 
@@ -29,7 +29,7 @@ class Held:
     stage: str
     """Its name in the recipe that it was made for; this, `kind` and `use` are empty where nothing tells them."""
     kind: str
-    """The stage's; `kept` for what a training keeps beside its outcome."""
+    """The stage's; `kept` for what a source or a training keeps beside its outcome."""
     use: str
     rows: int | None
     size: int
