@@ -56,6 +56,13 @@ class Component(BaseModel):
             if marked(field.metadata, Input) and (path := getattr(self, name)) is not None
         ]
 
+    def version_of_data(self) -> Any:
+        """A JSON value that is another one whenever what is read, beside `files`, has changed; None if nothing tells.
+
+        It is part of the key, and asked when a run begins: without it rows are read once for the same options.
+        """
+        return None
+
     def data_names(self) -> list[tuple[str, str]]:
         """The data sets that options name, one or a list each, as (option, name)."""
         named = [
@@ -138,13 +145,6 @@ class DataSource(Component):
 
     def peek(self) -> Mapping[str, ColumnType] | None:
         """The columns and their types, found without reading everything; None where that is impossible."""
-        return None
-
-    def version_of_data(self) -> Any:
-        """A JSON value that is another one whenever what is read, beside `files`, has changed; None if nothing tells.
-
-        It is part of the key, and asked when a run begins: without it rows are read once for the same options.
-        """
         return None
 
     # Of a source that options of the type DataName make read other data sets of the recipe

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from .components import Component, DataSource
+from .components import Component
 from .errors import OptionError, Problem, RecipeError, StageError, did_you_mean
 from .options import Input, NotInKey, Uses, marked
 from .recipe.environment import replaced
@@ -163,7 +163,7 @@ class _Found:
 def _parts(stage: Stage, recipe: Recipe, store: Store) -> dict[str, Any]:
     try:
         component = component_key(stage.used, stage.component, store)
-    except OptionError as error:  # of a source that cannot tell the version of its data
+    except OptionError as error:  # of a component that cannot tell the version of its data
         problems = recipe.problems.afresh()
         problems.add_option_error(error, stage.used.at if stage.used else ())
         raise StageError(problems.found) from error
@@ -196,8 +196,8 @@ def component_key(used: Used | None, component: BaseModel, store: Store) -> dict
                 key["model"] = store.hash_files(files) if files else [start["pretrained"], start["revision"]]
             if choice.scratch:
                 key["model"] = start
-    if isinstance(component, DataSource) and (version := component.version_of_data()) is not None:
-        key["data"] = digest(version)  # of the data themselves, nothing is to stand in a lock
+        if (version := component.version_of_data()) is not None:
+            key["data"] = digest(version)  # of the data themselves, nothing is to stand in a lock
     if used:
         key["use"] = used.name
         key["version"] = _version(used.offer)

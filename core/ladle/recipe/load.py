@@ -318,7 +318,7 @@ class _Reader:
         self, use: str, component_class: type[Component], options: dict[str, Any], broken: set[str], at: TomlPath
     ) -> Component:
         try:
-            component = component_class.model_validate(options, context=self._context())
+            component = component_class.model_validate(options, context=self._context(at))
         except ValidationError as error:
             self.problems.add_validation_error(error, component_class, at)
             wrong = {str(detail["loc"][0]) for detail in error.errors(include_url=False) if detail["loc"]}
@@ -328,9 +328,10 @@ class _Reader:
             raise _FaultError from None
         return self._mended(component_class, options, broken, at) if broken else component
 
-    def _context(self) -> dict[str, Any]:
-        """What the validators of options may look at beside the options."""
-        return {"folder": self.recipe.path.parent, "secrets": self.problems.secrets}
+    def _context(self, at: TomlPath) -> dict[str, Any]:
+        """What the validators of options may look at beside the options; `at` is the place of their table."""
+        path = self.recipe.path
+        return {"folder": path.parent, "recipe": path, "at": at, "secrets": self.problems.secrets}
 
     def _mended(
         self, component_class: type[Component], options: dict[str, Any], wrong: set[str], at: TomlPath
@@ -348,7 +349,7 @@ class _Reader:
         try:
             if lacking:
                 component_class = create_model("Mended", __base__=component_class, **dict.fromkeys(lacking, nothing))
-            component = component_class.model_validate(rest, context=self._context())
+            component = component_class.model_validate(rest, context=self._context(at))
         except Exception:
             raise _FaultError from None
         if component_class.kind == "trainer" and getattr(component, "data", None) is None:
