@@ -51,7 +51,7 @@ def test_row_work_keeps_rejected_rows_in_their_place():
     def work(row):
         return Reject("odd", "is odd") if row["n"] % 2 else row | {"half": row["n"] // 2}
 
-    batch, rejects = each_row(work, {"_id": ["a", "b"], "n": [3, 4]})
+    batch, rejects, _ = each_row(work, {"_id": ["a", "b"], "n": [3, 4]})
     assert batch == {"_id": ["a", "b"], "n": [3, 4], "half": [None, 2]}
     assert rejects == {0: Reject("odd", "is odd")}
 

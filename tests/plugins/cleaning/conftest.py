@@ -70,7 +70,8 @@ def clean():
         kept, rejects = {}, {}
         done = list(cleaner.work(data))
         for before, after in zip(data.batches("arrow"), done, strict=True):
-            batch, dropped = after if isinstance(after, Cleaned) else Cleaned(after)
+            cleaned = after if isinstance(after, Cleaned) else Cleaned(after)
+            batch, dropped = cleaned.batch, cleaned.rejects
             assert batch["_id"].equals(before["_id"])
             assert _types(batch.schema) == dict(declared)
             is_narrow = any(field.type in (pa.float16(), pa.float32()) for field in before.schema)  # 0.1 is not 0.1

@@ -72,7 +72,7 @@ def test_texts_that_end_up_empty_stay_or_become_null_or_go(rows, clean):
 
 
 def test_a_column_without_any_text_is_no_trouble(rows):
-    ((batch, rejects),) = standardise(columns=["text"], empty="drop").work(rows({"text": pa.nulls(2)}))
+    ((batch, rejects, _),) = standardise(columns=["text"], empty="drop").work(rows({"text": pa.nulls(2)}))
     assert (batch["text"].to_pylist(), rejects) == ([None, None], {})
 
 
