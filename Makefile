@@ -41,6 +41,7 @@ $(TOOLS): $(INSTALLED) requirements-dev.txt recipes/requirements.txt
 benchmarks: $(TOOLS)
 	$(BIN)/python benchmarks/check.py
 	$(BIN)/python benchmarks/loop.py
+	$(BIN)/python benchmarks/read_csv.py
 
 # On a machine with a GPU and its own torch: make gpu VENV_FLAGS=--system-site-packages CONSTRAINTS=
 gpu: $(TOOLS)

@@ -22,7 +22,7 @@ LONG = 30  # characters of an average text, beyond which it is no category
 _ROWS = 100  # that are looked at
 _MOST_DIFFERENT = 0.5  # different values in a row, up to which a column may hold classes
 _FEW = 10  # rows that tell nothing of a column
-_DELIMITERS = ("\t", ";", "|")  # beside the one that a source takes by default
+_DELIMITERS = ("\t", ",", ";", "|")  # beside the one that a source takes by default
 
 
 @dataclass(frozen=True)

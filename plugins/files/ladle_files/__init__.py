@@ -1,4 +1,4 @@
-"""Data files: CSV, JSON, JSON lines, Parquet, plain and tagged text; to read, and most of them to write."""
+"""Data files: CSV, JSON, JSON lines, Parquet, TFRecord, Excel and text; to read, and most of them to write."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ def ladle_data_sources() -> dict[str, str]:
     return {
         "bio": "ladle_files.bio_source:Bio",
         "csv": "ladle_files.csv_source:Csv",
+        "excel": "ladle_files.excel_source:Excel",
         "json": "ladle_files.json_source:Json",
         "jsonl": "ladle_files.jsonl_source:JsonLines",
         "parquet": "ladle_files.parquet_source:Parquet",
         "text": "ladle_files.text_source:Text",
+        "tfrecord": "ladle_files.tfrecord_source:TfRecord",
     }
 
 
@@ -26,4 +28,5 @@ def ladle_writers() -> dict[str, str]:
         "json": "ladle_files.writers:JsonWriter",
         "jsonl": "ladle_files.writers:JsonLinesWriter",
         "parquet": "ladle_files.writers:ParquetWriter",
+        "tfrecord": "ladle_files.tfrecord_writer:TfRecordWriter",
     }

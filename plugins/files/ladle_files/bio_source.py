@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from pydantic import Field, field_validator
 
 from ladle import OptionError, Sample
+from ladle.objects import Fault
+from ladle.objects.naming import check_names
+from ladle.objects.values import shown
 
-from .blocks import MAX_ROW_BYTES, Block, Blocks, Fault, check_encoding, opened, too_long
+from .blocks import MAX_ROW_BYTES, Block, Blocks, check_encoding, opened, too_long
 from .finding import FileSource, sample_of
-from .naming import check_names
-from .values import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,7 +61,7 @@ class Bio(FileSource):
 
     A line of spaces ends a sentence, and so does one where a document begins. A column of the lines becomes a column of
     lists: `tokens` and `tags`, unless `columns` names others. Tags are taken as they are, whatever their scheme. Files
-    that are gzip are unpacked.
+    that are gzip, bzip2, xz or zstd are unpacked.
 
     A sentence is rejected as a whole, with its bad line named, where a line has too-few-fields, too-many-fields (how
     many there are is told by `columns`, or by the first token of each file) or an empty-field, or undecodable bytes or
@@ -163,7 +164,7 @@ class Bio(FileSource):
         is_lost = False  # whether the lines that come belong to a sentence that is too long
         for block in blocks:
             if isinstance(block, Fault):
-                if not is_lost:
+                if not is_lost or block.rule == "damaged":
                     yield block
                 is_lost = True
                 continue

@@ -5,16 +5,18 @@ from __future__ import annotations
 import codecs
 import io
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
 from ladle import OptionError
+from ladle.objects import Fault
 
-LOOK = 1 << 16  # bytes at the start of a file that tell how it is written
+from .packing import LOOK, damage_of, opened_file, unpacked
+
 FIRST_BLOCK = 1 << 17  # a look at the first rows stays quick
 BLOCK = 1 << 20
 HEAD = 1000  # bytes kept of a line that is too long
@@ -23,16 +25,6 @@ MAX_ROW_BYTES = 16 << 20
 _BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _UTF16 = {"utf-16": "utf-16-le", "utf-16-le": "utf-16-le", "utf-16-be": "utf-16-be"}
 _SYNTAX = "\n\r\t ,;|\"'"
-
-
-class Fault(NamedTuple):
-    """A line, or a row of several, that cannot be read; `raw` is what the file has at `offset`, without line end."""
-
-    rule: str
-    reason: str
-    line: int
-    offset: int
-    raw: bytes
 
 
 def check_encoding(name: str) -> str:
@@ -123,28 +115,19 @@ class Coding(NamedTuple):
 def opened(
     path: Path, name: str, encoding: str, only_newline: bool = False
 ) -> Iterator[tuple[io.BufferedReader, Coding]]:
-    """The bytes of a file, unpacked if they are gzip, and their coding; a byte order mark outweighs `encoding`.
+    """The bytes of a file, unpacked if they are packed, and their coding; a byte order mark outweighs `encoding`.
 
     Lines end with \\n or \\r\\n, or (unless `only_newline`) with \\r in a file whose start has no \\n.
-    Raises OptionError naming the file if it cannot be opened, or is damaged.
+    Raises OptionError naming the file if it cannot be opened.
     """
-    try:
-        with io.BufferedReader(io.FileIO(path), LOOK) as file:
-            stream = file
-            if stream.peek(2)[:2] == b"\x1f\x8b":  # by content: the key of a stage knows no names
-                import gzip
-
-                stream = io.BufferedReader(gzip.GzipFile(fileobj=file), LOOK)
-            head = stream.peek(LOOK)
-            bom = next((mark for mark in _BOMS if head.startswith(mark)), b"")
-            found = _BOMS[bom] if bom else _UTF16.get(encoding, encoding)
-            carriage_return, line_feed = "\r".encode(found), "\n".encode(found)
-            is_old = not only_newline and carriage_return in head and line_feed not in head
-            yield stream, Coding(found, "\r" if is_old else "\n", len(bom))
-    except (OSError, EOFError, zlib.error) as error:
-        reason = error.strerror or error if isinstance(error, OSError) else error
-        help = "" if isinstance(error, OSError) and error.errno else "is the file whole?"
-        raise OptionError(f"cannot read {name}: {reason}", option="path", help=help) from None
+    with opened_file(path, name) as file:
+        stream = unpacked(file, name)
+        head = stream.peek(LOOK)
+        bom = next((mark for mark in _BOMS if head.startswith(mark)), b"")
+        found = _BOMS[bom] if bom else _UTF16.get(encoding, encoding)
+        carriage_return, line_feed = "\r".encode(found), "\n".encode(found)
+        is_old = not only_newline and carriage_return in head and line_feed not in head
+        yield stream, Coding(found, "\r" if is_old else "\n", len(bom))
 
 
 class Block:
@@ -157,11 +140,23 @@ class Block:
         self.coding = coding
         self.pending = pending
         self.is_last = is_last
-        self.raws = coding.lines(data)
+
+    @cached_property
+    def lines(self) -> int:
+        """How many lines there are."""
+        end = self.coding.line_end
+        return len(self.raws) if self.coding.is_wide() else self.data.count(end) + (not self.data.endswith(end))
+
+    @cached_property
+    def raws(self) -> list[bytes]:
         """The lines as bytes, without line feeds."""
-        size = len(coding.line_end)
-        self.starts = list(accumulate((len(raw) + size for raw in self.raws), initial=0))
+        return self.coding.lines(self.data)
+
+    @cached_property
+    def starts(self) -> list[int]:
         """Where in `data` each line begins, and one more: where a line after the last would."""
+        size = len(self.coding.line_end)
+        return list(accumulate((len(raw) + size for raw in self.raws), initial=0))
 
     def texts(self) -> tuple[list[str], bool]:
         """The lines as text, without line feeds, and whether none of them has a character that no row can have."""
@@ -197,18 +192,29 @@ class Blocks:
         stream.read(coding.bom)
 
     def __iter__(self) -> Iterator[Block | Fault]:
-        """Blocks, and for each line of more bytes than the limit a fault in its place."""
-        while True:
+        """Blocks, and for each line of more bytes than the limit a fault in its place.
+
+        Where a packed file is damaged the last is a fault, with what there is of the row that the damage is in: no
+        block before it is the last.
+        """
+        is_over = False
+        while not is_over:
             self._read()
             if not self._waiting:
-                return
-            cut = len(self._waiting) if self._is_over else self._coding.last_end(self._waiting)
+                break
+            is_whole = self._is_over and not damage_of(self._stream)
+            cut = len(self._waiting) if is_whole else self._coding.last_end(self._waiting)
             if cut:
-                block = self._block(cut)
-                self._move(cut, len(block.raws))
+                is_over = self._is_over
+                block = self._block(cut, is_whole)
+                self._move(cut, block.lines)
                 yield block
             elif len(self._waiting) > self._limit:
                 yield self._overlong()
+            else:
+                is_over = self._is_over
+        if damage := damage_of(self._stream):
+            yield damaged(self._line, self._offset, self._waiting, self._limit, damage)
 
     def put_back(self, block: Block, first: int) -> None:
         """Let the next block begin with the lines from `first` on of the block that was given last."""
@@ -225,10 +231,9 @@ class Blocks:
         self._is_over = len(more) < size
         self._waiting += more
 
-    def _block(self, cut: int) -> Block:
-        return Block(
-            self._waiting[:cut], self._offset, self._line, self._coding, len(self._waiting) - cut, self._is_over
-        )
+    def _block(self, cut: int, is_last: bool) -> Block:
+        data, pending = self._waiting[:cut], len(self._waiting) - cut
+        return Block(data, self._offset, self._line, self._coding, pending, is_last)
 
     def _move(self, cut: int, lines: int) -> None:
         self._waiting = self._waiting[cut:]
@@ -249,3 +254,9 @@ def too_long(line: int, offset: int, data: bytes, limit: int) -> Fault:
     """The fault of a row of more bytes than may be; it keeps only their beginning."""
     reason = f"the row is longer than max_row_bytes ({limit:,}); this is its beginning"
     return Fault("too-long", reason, line, offset, data[: min(HEAD, limit)])
+
+
+def damaged(line: int, offset: int, data: bytes, limit: int, damage: str) -> Fault:
+    """The fault of a packed file that cannot be unpacked further, with the beginning of the row that this is in."""
+    reason = f"the file is damaged here, and what follows is lost: {damage}"
+    return Fault("damaged", reason, line, offset, data[:limit])

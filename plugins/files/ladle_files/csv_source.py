@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from ladle import OptionError, Sample
+from ladle.objects import Fault
+from ladle.objects.naming import check_names
 
-from .blocks import MAX_ROW_BYTES, Blocks, Fault, check_encoding, opened
-from .finding import FileSource, sample_of
-from .naming import check_known, check_names
+from .batching import add_faults, batch_of
+from .blocks import MAX_ROW_BYTES, Blocks, check_encoding, opened
+from .dialects import is_like_row, parted_by, usual_delimiter
+from .finding import FileSource, has_suffix, sample_of
+from .layout import GUESS_ROWS, Layout, check_same, layout_of, named
+from .quick import table_of
 from .records import Dialect, RecordReader, Records
-from .values import NoSuchValueError, TextType, column, guess, value_of
+from .typed import column
+from .values import TextType
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,25 +29,14 @@ if TYPE_CHECKING:
     from ladle import Reject
     from ladle.columns import ColumnType
 
-GUESS_ROWS = 1000
-
-
-class _Layout(NamedTuple):
-    """What the start of the first file says: all columns in their order, and the types of those that are kept."""
-
-    names: list[str]
-    types: dict[str, TextType]
-    rows: list[list[str]]
-    """The first rows, as many as types are guessed from."""
-
 
 class Csv(FileSource):
     """Read CSV, TSV and other delimited text.
 
     Lines end with LF or CRLF (with CR in a file that has no LF at its start). A quoted field may hold delimiters,
-    line breaks and doubled quotes. Files that are gzip are unpacked; line numbers and offsets are those of the
-    unpacked text. Several files must have the same columns, in any order if they have headers. An empty line is
-    no row; every other row is read, or rejected with the line it begins on, its byte offset and its bytes.
+    line breaks and doubled quotes. Files that are gzip, bzip2, xz or zstd are unpacked; line numbers and offsets are
+    those of the unpacked text. Several files must have the same columns, in any order if they have headers. An empty
+    line is no row; every other row is read, or rejected with the line it begins on, its byte offset and its bytes.
 
     The type of a column is guessed from the first 1,000 rows unless `types` tells it: integer, number, boolean
     (true, false) or time (ISO 8601; with an offset it becomes UTC) if all values are that, else text. Numbers
@@ -51,12 +46,18 @@ class Csv(FileSource):
     Rejected are rows with: too-few-fields, too-many-fields, undecodable bytes, nul characters; text-after-quote,
     unterminated-quote, bare-quote (if `strict`), too-long; and of values that are not of the column's type:
     bad-integer, fractional-integer, integer-too-large, bad-number, not-finite, bad-boolean, bad-time. Where quotes
-    make no sense, only the line where the row begins is rejected, and reading goes on at the next one.
+    make no sense, only the line where the row begins is rejected, and reading goes on at the next one. Of a packed
+    file that is damaged, what comes before the damage is read, and a reject tells where that is.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".tab", ".txt")
 
-    delimiter: str = Field(default=",", description='The character between fields; "\\t" for tabs.')
+    delimiter: str | None = Field(
+        default=None,
+        validate_default=True,
+        description='The character between fields; "\\t" for tabs. Without it a tab if the names of files end with '
+        ".tsv or .tab, else a comma.",
+    )
     quote: str = Field(default='"', description='The character around quoted fields; "" if quotes are plain text.')
     header: bool = Field(default=True, description="Whether the first row of each file names the columns.")
     names: list[str] = Field(
@@ -73,6 +74,19 @@ class Csv(FileSource):
     )
 
     _looked: Any = PrivateAttr(default=None)
+
+    @field_validator("delimiter")
+    @classmethod
+    def _usual_delimiter(cls, delimiter: str | None, info: ValidationInfo) -> str | None:
+        """What the names of files tell is written down here, for a stage's key knows no names."""
+        path = info.data.get("path")
+        if delimiter is not None or path is None:
+            return delimiter
+        import glob
+
+        named = path.rglob("*") if path.is_dir() else map(Path, glob.glob(str(path), recursive=True))
+        first = next((found for found in sorted(named) if has_suffix(found, cls.suffixes)), path)
+        return usual_delimiter(first)
 
     @field_validator("encoding")
     @classmethod
@@ -99,112 +113,116 @@ class Csv(FileSource):
 
     def first_rows(self, count: int) -> Sample:
         layout, self._looked = self._looked or self._layout(), None
-        return sample_of(self._typed(layout), count, len(layout.rows) < GUESS_ROWS and len(self.files()) == 1)
+        return sample_of(
+            layout.typed(frozenset(self.missing)), count, len(layout.rows) < GUESS_ROWS and len(self.files()) == 1
+        )
 
-    def _typed(self, layout: _Layout) -> Iterator[dict[str, Any]]:
-        """The first rows with their values, but for those that `read` rejects."""
-        missing = frozenset(self.missing)
-        columns = [(name, layout.names.index(name), type_) for name, type_ in layout.types.items()]
-        for row in layout.rows:
-            with suppress(NoSuchValueError):
-                yield {name: value_of(row[place], type_, missing) for name, place, type_ in columns}
+    def doubts(self, sample: Sample) -> Iterator[OptionError]:
+        names = list(sample.rows[0]) if sample.rows else []
+        if not names:
+            return
+        texts = [value for value in sample.values(names[0]) if isinstance(value, str)]
+        if not self.columns and (doubt := self._doubt_of_one(names, texts)):
+            yield doubt
+        firsts = [next(iter(sample.values(name)), None) for name in names]
+        if self.header and not self.names and is_like_row(names, firsts):
+            yield OptionError(
+                f"the names of the columns look like a row: {', '.join(names)}",
+                option="header",
+                help="if the files have no header: header = false, and `names` of your own",
+            )
+
+    def _doubt_of_one(self, names: list[str], texts: list[str]) -> OptionError | None:
+        """The doubt that the only column is one, if its texts look like several."""
+        header = names[0] if self.header and not self.names else None
+        if len(names) > 1 or not (delimiter := parted_by(header, texts)):
+            return None
+        return OptionError(
+            f"there is one column only, and its rows look as if {delimiter!r} stood between their fields",
+            option="delimiter",
+            help=f"delimiter = {json.dumps(delimiter)}",
+        )
 
     def read(self) -> Iterator[pa.RecordBatch | Reject]:
+        from ladle import Reject
+
         layout = self._layout()
         layout.rows.clear()  # for types have been guessed
         for path in self.files():
-            for records in self._records(path, layout):
-                yield from self._answers(records, layout, self.name_of(path))
+            names: list[str] = []
+            for records in self._of_file(path, names, by_columns=True):
+                if names and names != layout.names:
+                    check_same(names, layout, self.name_of(path), self.name_of(self.files()[0]))
+                file = self.name_of(path)
+                if isinstance(records, Fault):
+                    yield Reject(file=file, **records._asdict())
+                else:
+                    yield from self._answers(records, names, layout.types, file)
 
-    def _answers(self, records: Records | Fault, layout: _Layout, file: str) -> Iterator[pa.RecordBatch | Reject]:
-        import pyarrow as pa
+    def _answers(
+        self, records: Records, names: list[str], types: Mapping[str, TextType], file: str
+    ) -> Iterator[pa.RecordBatch | Reject]:
+        """The rows of a block in batches, then what is none."""
+        import numpy as np
 
         from ladle import Reject, origins
         from ladle.rows import BATCH_ROWS
 
-        if isinstance(records, Fault):
-            yield Reject(file=file, **records._asdict())
-            return
+        block, table = records.block, table_of(records, len(names))
         missing = frozenset(self.missing)
-        places = {name: place for place, name in enumerate(layout.names)}
-        values = list(zip(*records.rows, strict=True))
         arrays: dict[str, pa.Array] = {}
         bad: dict[int, tuple[str, str]] = {}
-        for name, type_ in layout.types.items() if values else ():
-            arrays[name], wrong = column(values[places[name]], type_, missing)
-            for row, error in wrong.items():
-                reason = f"column `{name}`: {error}"
-                bad[row] = (bad[row][0], f"{bad[row][1]}; {reason}") if row in bad else (error.rule, reason)
-        kept = [row for row in range(len(records.rows)) if row not in bad]
-        if bad:
-            records.drop(bad)
-        if kept:
-            arrays["_origin"] = origins(file, records.lines(), records.offsets())
-            batch = pa.RecordBatch.from_arrays(
-                [array.take(pa.array(kept)) if bad and name != "_origin" else array for name, array in arrays.items()],
-                names=list(arrays),
-            )
+        for name, type_ in types.items() if len(table.firsts) else ():
+            arrays[name], wrong = column(table.columns[names.index(name)], type_, missing)
+            add_faults(bad, name, wrong)
+        if arrays:
+            starts = np.array(block.starts, np.int64)
+            arrays["_origin"] = origins(file, block.line + table.firsts, block.offset + starts[table.firsts])
+            batch = batch_of(arrays, bad)
             for start in range(0, batch.num_rows, BATCH_ROWS):
                 yield batch.slice(start, BATCH_ROWS)
-        for fault in records.faults:
+        lines = {row: (int(table.firsts[row]), int(table.afters[row])) for row in bad}
+        faults = records.faults + [block.fault(*why, *lines[row]) for row, why in bad.items()]
+        for fault in sorted(faults, key=lambda fault: fault.line):
             yield Reject(file=file, **fault._asdict())
 
-    def _layout(self) -> _Layout:
+    def _layout(self) -> Layout:
         """The columns and types. Raises OptionError if no file has a row, or an option names no column."""
         names: list[str] = []
         rows: list[list[str]] = []
         for path in self.files():
-            names, rows = self._start(path)
+            names, rows, fault = self._start(path)
             if rows:
                 break
-        if not rows:
-            file = self.name_of(self.files()[-1])
-            state = f"{file} has a header but no row that can be read" if names else f"{file} is empty"
-            raise OptionError(state, option="path", help="look at the file, or name another")
-        check_known(self.columns, names, "columns")
-        check_known(self.types, names, "types")
-        kept = [name for name in names if not self.columns or name in self.columns]
-        check_names(kept, "columns")
-        values = dict(zip(names, zip(*rows, strict=True), strict=True))
-        missing = frozenset(self.missing)
-        return _Layout(names, {name: self.types.get(name) or guess(values[name], missing) for name in kept}, rows)
+        else:
+            state = "has a header but no row that can be read" if names else "is empty"
+            if fault:
+                state = f"has no row that can be read (line {fault.line}: {fault.reason})"
+            help = "look at the file, or name another"
+            raise OptionError(f"{self.name_of(path)} {state}", option="path", help=help)
+        unknown = [name for name in (*self.columns, *self.types) if name not in names]
+        if unknown and (doubt := self._doubt_of_one(names, [row[0] for row in rows])):
+            raise doubt
+        return layout_of(names, rows, self.columns, self.types, frozenset(self.missing))
 
-    def _start(self, path: Path) -> tuple[list[str], list[list[str]]]:
-        """The names of a file's columns, and its first rows, as many as types are guessed from."""
+    def _start(self, path: Path) -> tuple[list[str], list[list[str]], Fault | None]:
+        """The names of a file's columns, its first rows, as many as types are guessed from, and the first bad one."""
         names: list[str] = []
         rows: list[list[str]] = []
+        faults: list[Fault] = []
         for records in self._of_file(path, names):
+            faults += [records] if isinstance(records, Fault) else records.faults[:1]
             if isinstance(records, Records):
                 rows += records.rows
             if len(rows) >= GUESS_ROWS:
                 break
-        return names, rows[:GUESS_ROWS]
+        return names, rows[:GUESS_ROWS], next(iter(faults), None)
 
-    def _records(self, path: Path, layout: _Layout) -> Iterator[Records | Fault]:
-        """The rows of a file with their fields in the order of the layout."""
-        names: list[str] = []
-        for records in self._of_file(path, names):
-            if names and names != layout.names:
-                self._check_same(path, names, layout)
-                if isinstance(records, Records):
-                    places = [names.index(name) for name in layout.names]
-                    records.rows = [[row[place] for place in places] for row in records.rows]
-            yield records
+    def _of_file(self, path: Path, names: list[str], by_columns: bool = False) -> Iterator[Records | Fault]:
+        """The rows of a file, header aside; `names` is filled in before the first of them comes.
 
-    def _check_same(self, path: Path, names: list[str], layout: _Layout) -> None:
-        lacking = [name for name in layout.names if name not in names]
-        besides = [name for name in names if name not in layout.names]
-        if lacking or besides:
-            said = [f"lacks {_listed(lacking)}"] if lacking else []
-            said += [f"has {_listed(besides)} besides"] if besides else []
-            raise OptionError(
-                f"{self.name_of(path)} has other columns than {self.name_of(self.files()[0])}: it {' and '.join(said)}",
-                option="path",
-                help="read such files as sources of their own, in two [[data.NAME.source]] tables",
-            )
-
-    def _of_file(self, path: Path, names: list[str]) -> Iterator[Records | Fault]:
-        """The rows of a file, header aside; `names` is filled in before the first of them comes."""
+        With `by_columns` most of them are not in `rows`, but in the columns of `clean`.
+        """
         file = self.name_of(path)
         dialect = Dialect(self.delimiter, self.quote, self.trim, self.strict)
         with opened(path, file, self.encoding) as (stream, coding):
@@ -214,12 +232,13 @@ class Csv(FileSource):
                     self._take_names(records, names, file)
                 if isinstance(records, Records) and names:
                     records.check_width(len(names))
+                    reader.width = len(names) if by_columns else None
                 yield records
 
     def _take_names(self, records: Records | Fault, names: list[str], file: str) -> None:
         """Fill in the names of the columns, from the header if there is one."""
         fault = records if isinstance(records, Fault) else min(records.faults, key=lambda f: f.line, default=None)
-        first = records.lines()[0] if isinstance(records, Records) and records.rows else None
+        first = records.first_line() if isinstance(records, Records) else None
         if self.header and fault and (first is None or fault.line < first):
             raise OptionError(f"the header of {file} (line {fault.line}) cannot be read: {fault.reason}", option="path")
         if first is None or isinstance(records, Fault):
@@ -232,16 +251,4 @@ class Csv(FileSource):
                 help="name every column, or set `delimiter` and `quote` as the file has them",
             )
         header = records.pop_first() if self.header else [""] * width
-        found = self.names or [name or f"column_{place}" for place, name in enumerate(header, 1)]
-        for place, name in enumerate(found):
-            if name in found[:place]:
-                raise OptionError(
-                    f"the header of {file} has `{name}` twice (fields {found.index(name) + 1} and {place + 1})",
-                    option="path",
-                    help="give the columns names of their own with `names`",
-                )
-        names += found
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+        names += named(header, self.names, file)

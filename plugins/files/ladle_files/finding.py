@@ -20,6 +20,7 @@ from ladle.errors import nearest
 from ladle.options import Input, NotInKey, resolve
 
 from .packages import files_in_package
+from .packing import PACKED
 
 
 def _relative_to_recipe(value: Any, info: ValidationInfo) -> Any:
@@ -92,8 +93,7 @@ class FileSource(DataSource):
         return path.as_posix()
 
     def _is_of_format(self, path: Path) -> bool:
-        name = path.name.lower().removesuffix(".gz")
-        return name.endswith(self.suffixes) and not name.startswith(".") and path.is_file()
+        return has_suffix(path, self.suffixes) and not path.name.startswith(".") and path.is_file()
 
     def _near(self, path: Path) -> str:
         """A remedy for a path that leads nowhere: the right name that is nearest to its first wrong part."""
@@ -104,6 +104,12 @@ class FileSource(DataSource):
         if near := nearest(wrong.name, names):
             return f"did you mean `{self.name_of(wrong.parent / near / path.relative_to(wrong))}`?"
         return f"looked in {wrong.parent.absolute()}; paths are relative to the recipe"
+
+
+def has_suffix(path: Path, suffixes: tuple[str, ...]) -> bool:
+    """Whether the name of a file, packed or not, ends with one of the suffixes."""
+    name = path.name.lower()
+    return name.removesuffix(next((ending for ending in PACKED if name.endswith(ending)), "")).endswith(suffixes)
 
 
 def sample_of(rows: Iterator[dict[str, Any]], count: int, is_whole: bool) -> Sample:

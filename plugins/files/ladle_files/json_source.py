@@ -12,10 +12,12 @@ from pydantic import Field
 
 from ladle import OptionError
 from ladle.errors import did_you_mean
+from ladle.objects import Fault, Found
+from ladle.objects.strict_json import Decoder, FlawError
 
-from .blocks import Fault, opened
-from .object_source import Found, ObjectSource
-from .strict_json import Decoder, FlawError
+from .blocks import opened
+from .object_source import ObjectSource
+from .packing import damage_of
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -39,6 +41,9 @@ class Json(ObjectSource):
         with opened(path, name, self.encoding) as (stream, coding):
             stream.read(coding.bom)
             text, is_right = coding.decode(stream.read())
+            damage = damage_of(stream)
+        if damage:
+            raise OptionError(f"cannot read {name}: {damage}", option="path", help="is the file whole?")
         if not is_right:
             raise OptionError(f"{name} is not all {coding.encoding}", option="encoding", help="name its encoding")
         offset, line, measured = coding.bom, 1, 0

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
-from .blocks import MAX_ROW_BYTES, Block, Blocks, Fault, opened, too_long
-from .object_source import Found, ObjectSource
-from .strict_json import Decoder, FlawError
+from ladle.objects import Fault, Found
+from ladle.objects.strict_json import Decoder, FlawError
+
+from .blocks import MAX_ROW_BYTES, Block, Blocks, opened, too_long
+from .object_source import ObjectSource
 
 _SPACE = " \t\r"
 
@@ -22,11 +23,11 @@ class JsonLines(ObjectSource):
     A line of spaces is no row; every other one is read, or rejected with its line, byte offset and bytes. Columns and
     their types are those of the first rows: text, integer, number, boolean, lists (a vector, if of numbers with
     fractions) and records. Values of several types make a text column, which keeps texts as they are and all else
-    as JSON; a column without values is text. Files that are gzip are unpacked.
+    as JSON; a column without values is text. Files that are gzip, bzip2, xz or zstd are unpacked.
 
     Rejected are: invalid-json, not-an-object, duplicate-key, not-finite (NaN, Infinity, 1e999), half-character,
     too-deep (more than 64 levels), integer-too-large (64 bits), undecodable bytes, too-long lines, wrong-type
-    and unknown-key (against the first rows), bad-time (where `types` says time).
+    and unknown-key (against the first rows), bad-time (where `types` says time); and where a packed file is damaged.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
@@ -54,24 +55,7 @@ class JsonLines(ObjectSource):
         if not is_clean and not block.coding.is_clean(raw):
             return block.fault(*block.coding.fault_of(raw), line, line + 1)
         try:
-            value = _value(text, decoder)
+            value = decoder.object_of(text)
         except FlawError as flaw:
             return block.fault(flaw.rule, str(flaw), line, line + 1)
         return Found(value, block.line + line, block.offset + block.starts[line], raw)
-
-
-def _value(text: str, decoder: Decoder) -> dict[str, Any]:
-    """The object that is all of a text. Raises FlawError if there is none."""
-    try:
-        value, end = decoder.value_at(text, 0)
-    except json.JSONDecodeError as error:
-        raise FlawError("invalid-json", f"no valid JSON: {error.msg} (character {error.pos + 1})", 0) from None
-    except RecursionError:
-        raise FlawError("too-deep", "lists and objects are nested too deep", 0) from None
-    except ValueError:
-        raise FlawError("integer-too-large", "an integer has thousands of digits", 0) from None
-    if end != len(text):
-        raise FlawError("invalid-json", f"no valid JSON: something follows the value (character {end + 1})", end)
-    if not isinstance(value, dict):
-        raise FlawError("not-an-object", "the line is valid JSON, but no object", end)
-    return value

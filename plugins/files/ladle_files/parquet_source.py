@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from ladle import OptionError
+from ladle.objects.naming import check_known, check_names
 
 from .finding import FileSource
-from .naming import check_known, check_names
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,20 +1,26 @@
 """Rows of delimited text: fields, and for every row its lines and byte offset; what is no row becomes a fault.
 
-Most blocks take a fast way (`str.split` where there is no quote, else the csv module of the standard library);
-`_parse` says what is right, and decides wherever the csv module refuses.
+`_parse` says what is right. There are faster ways with the same outcome: `str.split` where there is no quote, the csv
+module of the standard library up to where it refuses, and for clean lines Arrow (see `quick`).
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .blocks import Block, Blocks, Fault, too_long
-from .values import shown
+from ladle.objects import Fault
+from ladle.objects.values import shown
 
-_WRONG = "[\0\ud800-\udfff]"
+from .blocks import Block, Blocks, too_long
+from .quick import Clean, clean_lines, read_clean
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_WRONG = re.compile("[\0\ud800-\udfff]")
 
 
 class Dialect(NamedTuple):
@@ -51,19 +57,17 @@ class Records:
         """The line of the block that each row begins on, from 0."""
         self.afters: list[int] = []
         """The line after each row."""
+        self.clean: Clean | None = None
+        """Further rows, on lines between those of the others."""
         self.faults: list[Fault] = []
-
-    def lines(self) -> list[int]:
-        """The lines of the file, from 1, that rows begin on."""
-        return [self.block.line + first for first in self.firsts]
-
-    def offsets(self) -> list[int]:
-        """The bytes of the file that rows begin at."""
-        return [self.block.offset + self.block.starts[first] for first in self.firsts]
 
     def fault(self, row: int, rule: str, reason: str) -> Fault:
         """The fault of one of the rows."""
         return self.block.fault(rule, reason, self.firsts[row], self.afters[row])
+
+    def first_line(self) -> int | None:
+        """The line of the file, from 1, that the first row begins on; None if there is no row."""
+        return self.block.line + self.firsts[0] if self.rows else None
 
     def pop_first(self) -> list[str]:
         """Take the first row away: the header."""
@@ -81,6 +85,12 @@ class Records:
                 bad[position] = (rule, f"{len(row)} field{'s' * (len(row) != 1)}, expected {width}")
         self.drop(bad)
 
+    def check_text(self) -> None:
+        """Make faults of the rows with a character that no row can have."""
+        wrong = [row for row, fields in enumerate(self.rows) if _WRONG.search("".join(fields))]
+        raws = {row: self.block.raw(self.firsts[row], self.afters[row]) for row in wrong}
+        self.drop({row: self.block.coding.fault_of(raw) for row, raw in raws.items()})
+
     def drop(self, bad: dict[int, tuple[str, str]]) -> None:
         """Make faults of rows: for each position among them, rule and reason."""
         self.faults += [self.fault(row, *why) for row, why in bad.items()]
@@ -97,84 +107,110 @@ class RecordReader:
         self._blocks = blocks
         self._dialect = dialect
         self._limit = limit
+        self.width: int | None = None
+        """How many fields each row shall have; once it is told, clean lines are left to Arrow."""
 
     def __iter__(self) -> Iterator[Records | Fault]:
         for block in self._blocks:
             if isinstance(block, Fault):
                 yield block
                 continue
-            texts, is_clean = block.texts()
-            quote = self._dialect.quote
-            if quote and any(quote in text for text in texts):
-                records = self._quoted(block, texts)
-            else:
-                records = self._plain(block, texts)
-            if not is_clean:
-                wrong = [
-                    row for row, fields in enumerate(records.rows) if any(re.search(_WRONG, text) for text in fields)
-                ]
-                raws = {row: block.raw(records.firsts[row], records.afters[row]) for row in wrong}
-                records.drop({row: block.coding.fault_of(raw) for row, raw in raws.items()})
+            is_clean = None if self.width is None else clean_lines(block, self._dialect, self._limit)
+            records = self._checked(block) if is_clean is None else self._parted(block, is_clean)
             if self._dialect.trim:
                 records.rows = [[text.strip(" ") for text in fields] for fields in records.rows]
             yield records
 
-    def _plain(self, block: Block, texts: list[str]) -> Records:
-        """The rows of a block in which no field is quoted: one a line."""
+    def _checked(self, block: Block) -> Records:
+        """The rows of a block, every one checked here."""
         records = Records(block)
+        texts, is_clean = block.texts()
+        if self._dialect.quote and any(self._dialect.quote in text for text in texts):
+            self._quoted(records, texts)
+        else:
+            self._plain(records, texts)
+        if not is_clean:
+            records.check_text()
+        return records
+
+    def _parted(self, block: Block, is_clean: np.ndarray) -> Records:
+        """The rows of a block, those on clean lines read by Arrow."""
+        records, texts = Records(block), _Texts(block)
+        stretches: list[tuple[int, int]] = []
+        line: int | None = 0
+        for unclean in [*(~is_clean).nonzero()[0].tolist(), len(texts)]:
+            if line is None:
+                break
+            if line < unclean:
+                stretches.append((line, unclean))
+            if line <= unclean < len(texts):  # else a row that began before has taken this line
+                line = self._row(records, texts, unclean)
+        assert self.width is not None
+        records.clean = read_clean(block, stretches, self._dialect, self.width)
+        for ragged in records.clean.ragged:
+            self._row(records, texts, ragged)
+        records.check_text()
+        return records
+
+    def _plain(self, records: Records, texts: list[str]) -> None:
+        """Read the rows of a block in which no field is quoted: one a line."""
+        block, delimiter = records.block, self._dialect.delimiter
         if block.coding.newline == "\n":
             texts = [text.removesuffix("\r") for text in texts]
-        delimiter = self._dialect.delimiter
         if len(block.data) <= self._limit and all(texts):
             records.rows = [text.split(delimiter) for text in texts]
             records.firsts = list(range(len(texts)))
             records.afters = list(range(1, len(texts) + 1))
-            return records
+            return
         for line, text in enumerate(texts):
-            if self._is_long(block, line, line + 1):
-                records.faults.append(self._too_long(block, line))
-            elif text:
-                records.rows.append(text.split(delimiter))
-                records.firsts.append(line)
-                records.afters.append(line + 1)
-        return records
+            self._plain_row(records, text, line)
 
-    def _quoted(self, block: Block, texts: list[str]) -> Records:
-        """The rows of a block in which fields may be quoted, and so go over several lines."""
-        records = Records(block)
-        newline = block.coding.newline
+    def _plain_row(self, records: Records, text: str, line: int) -> None:
+        if self._is_long(records.block, line, line + 1):
+            records.faults.append(self._too_long(records.block, line))
+        elif text:
+            self._add(records, text.split(self._dialect.delimiter), line, line + 1)
+
+    def _quoted(self, records: Records, texts: list[str]) -> None:
+        """Read the rows of a block in which fields may be quoted, and so go over several lines."""
+        newline = records.block.coding.newline
         texts = [text + newline for text in texts]
         # the csv module takes a CR inside a line for a line end
         by_csv = newline == "\r" or not any("\r" in text[:-2] for text in texts)
-        line = 0
-        while line < len(texts):
+        line: int | None = 0
+        while line is not None and line < len(texts):
             if by_csv:
                 line = self._by_csv(records, texts, line)
-                if line == len(texts):
-                    break
-            after = line + 1
-            try:
-                if self._is_long(block, line, after):
-                    records.faults.append(self._too_long(block, line))
-                else:
-                    fields, end = self._parse(texts, line)
-                    if self._is_long(block, line, end):
-                        raise _BrokenError(*_OPEN)
-                    self._add(records, fields, line, end)
-                    after = end
-            except _BrokenError as error:
-                rule, reason = error.rule, error.reason
-                if error.after is None or self._is_long(block, line, error.after):
-                    rule, reason = _OPEN
-                    size = len(block.data) - block.starts[line] + block.pending
-                    if size <= self._limit and not block.is_last:
-                        self._blocks.put_back(block, line)
-                        break
-                    if size > self._limit:
-                        reason += f" within max_row_bytes ({self._limit:,})"
-                records.faults.append(block.fault(rule, reason, line, after))
-            line = after
-        return records
+            if line < len(texts):
+                line = self._row(records, texts, line)
+
+    def _row(self, records: Records, texts: Sequence[str], line: int) -> int | None:
+        """Read the row that begins on a line; the line after it, None if the block ends before the row."""
+        block, after = records.block, line + 1
+        if not self._dialect.quote:
+            self._plain_row(records, _without_end(texts[line]), line)
+            return after
+        try:
+            if self._is_long(block, line, after):
+                records.faults.append(self._too_long(block, line))
+            else:
+                fields, end = self._parse(texts, line)
+                if self._is_long(block, line, end):
+                    raise _BrokenError(*_OPEN)
+                self._add(records, fields, line, end)
+                after = end
+        except _BrokenError as error:
+            rule, reason = error.rule, error.reason
+            if error.after is None or self._is_long(block, line, error.after):
+                rule, reason = _OPEN
+                size = len(block.data) - block.starts[line] + block.pending
+                if size <= self._limit and not block.is_last:
+                    self._blocks.put_back(block, line)
+                    return None
+                if size > self._limit:
+                    reason += f" within max_row_bytes ({self._limit:,})"
+            records.faults.append(block.fault(rule, reason, line, after))
+        return after
 
     def _by_csv(self, records: Records, texts: list[str], line: int) -> int:
         """Read rows as long as the csv module sees nothing wrong; give the line it came to."""
@@ -212,9 +248,10 @@ class RecordReader:
         return block.starts[after] - block.starts[first] - len(block.coding.line_end) > self._limit
 
     def _too_long(self, block: Block, line: int) -> Fault:
-        return too_long(block.line + line, block.offset + block.starts[line], block.raws[line], self._limit)
+        start, after = block.starts[line], block.starts[line + 1]
+        return too_long(block.line + line, block.offset + start, block.data[start:after], self._limit)
 
-    def _parse(self, texts: list[str], line: int) -> tuple[list[str], int]:
+    def _parse(self, texts: Sequence[str], line: int) -> tuple[list[str], int]:
         """The fields of the row that begins on a line, and the line after it; no fields for an empty line.
 
         Raises _BrokenError if the row is none.
@@ -235,7 +272,8 @@ class RecordReader:
                     at = _after_spaces(text, at)
                 rest = _without_end(text[at:])
                 if rest and not rest.startswith(delimiter):
-                    reason = f"after the closing quote of field {len(fields)} comes {shown(rest)}"
+                    readable = shown(_WRONG.sub("\ufffd", rest))
+                    reason = f"after the closing quote of field {len(fields)} comes {readable}"
                     raise _BrokenError("text-after-quote", reason, line + 1)
                 end = at if rest else -1
             else:
@@ -248,7 +286,7 @@ class RecordReader:
                 return fields, line + 1
             at = end + 1
 
-    def _quoted_field(self, texts: list[str], line: int, at: int) -> tuple[str, int, int]:
+    def _quoted_field(self, texts: Sequence[str], line: int, at: int) -> tuple[str, int, int]:
         """The value of the quoted field that begins at a place of a line, and line and place after its last quote."""
         quote, parts = self._dialect.quote, []
         while True:
@@ -265,6 +303,21 @@ class RecordReader:
             else:
                 parts.append(text[at:end])
                 return "".join(parts), line, end + 1
+
+
+class _Texts(Sequence[str]):
+    """The lines of a block as text, line feeds included, each made when it is wanted."""
+
+    def __init__(self, block: Block) -> None:
+        self._block = block
+
+    def __len__(self) -> int:
+        return len(self._block.starts) - 1
+
+    def __getitem__(self, line: Any) -> Any:
+        block = self._block
+        text, _ = block.coding.decode(block.data[block.starts[line] : block.starts[line + 1]])
+        return text if text.endswith("\n") else text + "\n"
 
 
 def _without_end(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import gzip
 import io
 import json
 import math
@@ -14,9 +13,12 @@ from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ladle import OptionError, Usual, Writer
+
+from .dialects import usual_delimiter
+from .packing import PACKED, packed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,33 +51,30 @@ class FileWriter(Writer):
 
     @contextmanager
     def text_file(self, path: Path) -> Iterator[TextIO]:
-        """A file for text in UTF-8, packed if the name in the recipe ends with .gz."""
-        with path.open("wb") as file:
-            if self.path.suffix.lower() != ".gz":
-                with io.TextIOWrapper(file, "utf-8", newline="") as text:
-                    yield text
-                return
-            # without name and time: the same rows make the same bytes
-            with (
-                gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
-                io.TextIOWrapper(packed, "utf-8", newline="") as text,
-            ):
-                yield text
+        """A file for text in UTF-8, packed as the name in the recipe ends."""
+        with packed(path, self.path.suffix.lower()) as file, io.TextIOWrapper(file, "utf-8", newline="") as text:
+            yield text
 
 
 class CsvWriter(FileWriter):
     """Write delimited text: UTF-8, a header, lines that end with LF.
 
-    Vectors, lists and records are written as JSON, times in ISO 8601, bytes in Base64; a null is `missing`. If the
-    path ends with .gz the file is gzip.
+    Vectors, lists and records are written as JSON, times in ISO 8601, bytes in Base64; a null is `missing`. The file is
+    packed if the path ends with .gz, .bz2, .xz or .zst.
     """
 
-    delimiter: str = Field(default=",", description='The character between fields; "\\t" for tabs.')
+    delimiter: str | None = Field(
+        default=None,
+        validate_default=True,
+        description='The character between fields; "\\t" for tabs. Without it a tab if the path ends with .tsv or '
+        ".tab, else a comma.",
+    )
     missing: str = Field(default="", description="What is written for null.")
 
     @field_validator("delimiter")
     @classmethod
-    def _one_character(cls, delimiter: str) -> str:
+    def _one_character(cls, delimiter: str | None, info: ValidationInfo) -> str:
+        delimiter = usual_delimiter(info.data.get("path", Path())) if delimiter is None else delimiter
         if len(delimiter) != 1 or delimiter in '\r\n\0"':
             raise OptionError(f"{delimiter!r} is no delimiter", help='give one character, such as "," or "\\t"')
         return delimiter
@@ -102,16 +101,16 @@ class CsvWriter(FileWriter):
         if value is None:
             return self.missing
         if isinstance(value, list | dict):
-            return json.dumps(value, ensure_ascii=False, default=_as_json)
-        plain = _as_json(value) if isinstance(value, date | time | bytes) else value
+            return json.dumps(value, ensure_ascii=False, default=as_json)
+        plain = as_json(value) if isinstance(value, date | time | bytes) else value
         return str(plain).lower() if isinstance(plain, bool) else str(plain)
 
 
 class JsonLinesWriter(FileWriter):
     """Write JSON lines: an object on each line, UTF-8.
 
-    Times are written in ISO 8601, bytes in Base64. If the path ends with .gz the file is gzip. A number that is not
-    finite cannot be written.
+    Times are written in ISO 8601, bytes in Base64. The file is packed if the path ends with .gz, .bz2, .xz or .zst. A
+    number that is not finite cannot be written.
     """
 
     def write(self, data: Rows, path: Path) -> None:
@@ -123,8 +122,8 @@ class JsonLinesWriter(FileWriter):
 class JsonWriter(FileWriter):
     """Write a JSON document: an array of objects, one a line, UTF-8.
 
-    Times are written in ISO 8601, bytes in Base64. If the path ends with .gz the file is gzip. A number that is not
-    finite cannot be written.
+    Times are written in ISO 8601, bytes in Base64. The file is packed if the path ends with .gz, .bz2, .xz or .zst. A
+    number that is not finite cannot be written.
     """
 
     def write(self, data: Rows, path: Path) -> None:
@@ -147,8 +146,8 @@ class ParquetWriter(FileWriter):
 
     @model_validator(mode="after")
     def _not_packed_twice(self) -> ParquetWriter:
-        if self.path.suffix.lower() == ".gz":
-            raise OptionError("a Parquet file is not packed as a whole", option="path", help="leave `.gz` off")
+        if (suffix := self.path.suffix.lower()) in PACKED:
+            raise OptionError("a Parquet file is not packed as a whole", option="path", help=f"leave `{suffix}` off")
         return self
 
     def write(self, data: Rows, path: Path) -> None:
@@ -175,7 +174,7 @@ def json_rows(batch: pa.RecordBatch) -> Iterator[str]:
     """Each row as a JSON object. Raises OptionError for a number that is not finite."""
     for row in batch.to_pylist():
         try:
-            yield json.dumps(row, ensure_ascii=False, allow_nan=False, default=_as_json)
+            yield json.dumps(row, ensure_ascii=False, allow_nan=False, default=as_json)
         except ValueError:
             name = next(name for name, value in row.items() if not _is_finite(value))
             raise OptionError(
@@ -190,7 +189,7 @@ def _is_finite(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def _as_json(value: Any) -> str:
+def as_json(value: Any) -> str:
     """What JSON has no type for, as text."""
     if isinstance(value, date | time):
         return value.isoformat()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
+import bz2
 import itertools
+import lzma
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,8 +38,23 @@ class Outcome:
 
 
 def bytes_of(path: Path) -> bytes:
+    """What a file holds, unpacked as far as it is whole."""
     data = path.read_bytes()
-    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    if data.startswith(b"\x1f\x8b"):
+        return zlib.decompressobj(31).decompress(data)
+    if data.startswith(b"x\x9c"):
+        return zlib.decompressobj().decompress(data)
+    if data.startswith(b"BZh"):
+        return bz2.BZ2Decompressor().decompress(data)
+    if data.startswith(b"\xfd7zXZ"):
+        return lzma.LZMADecompressor().decompress(data)
+    if data.startswith(b"\x28\xb5\x2f\xfd"):
+        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream, suppress(OSError):
+            pieces = []
+            while piece := stream.read(64):
+                pieces.append(piece)
+        return b"".join(pieces)
+    return data
 
 
 def _shown(rows: Any) -> str:
@@ -53,6 +71,7 @@ def read_all(component: type[DataSource], folder: Path, **options: Any) -> Outco
     for item in source.read():
         if isinstance(item, Reject):
             outcome.rejects.append(item)
+            item.reason.encode()  # as it is kept
             if item.offset is not None:
                 data = bytes_of(folder / item.file)
                 assert data[item.offset : item.offset + len(item.raw)] == item.raw

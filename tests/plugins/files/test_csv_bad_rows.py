@@ -23,6 +23,7 @@ BAD = [
     (b"1,2.5,true,2024-05-31,a\0b\n", "nul", "NUL character"),
     (b'1,2.5,true,2024-05-31,"a"b\n', "text-after-quote", 'after the closing quote of field 5 comes "b"'),
     (b'1,2.5,true,2024-05-31,"a" \n', "text-after-quote", 'field 5 comes " "'),
+    (b'1,2.5,true,2024-05-31,"a"\xff\n', "text-after-quote", 'field 5 comes "\ufffd"'),
     (b'"1"2,2.5,true,2024-05-31,a\n', "text-after-quote", 'field 1 comes "2,2.5,true,2024-05-31,a"'),
     (b'1,2.5,true,2024-05-31,say "hi"\n', "bare-quote", "field 5 has a quote inside, but is not quoted"),
     (b"one,2.5,true,2024-05-31,a\n", "bad-integer", 'column `n`: "one" is no integer'),

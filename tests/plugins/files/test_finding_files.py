@@ -10,8 +10,6 @@ from pydantic import ValidationError
 from ladle import OptionError
 from ladle.options import Input, marked
 from ladle_files.csv_source import Csv
-from ladle_files.jsonl_source import JsonLines
-from ladle_files.text_source import Text
 
 
 @pytest.fixture
@@ -63,22 +61,6 @@ def test_a_file_with_the_name_of_a_pattern_is_that_file(write, read):
     write("a[1].csv", "n\n1\n")
     write("a1.csv", "n\n2\n")
     assert read(Csv, path="a[1].csv").values("n") == [1]
-
-
-@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl"])
-def test_gzip_is_told_by_content(write, read, name):
-    write(name, gzip.compress(b'{"n": 1}\n{"n": 2\n{"n": 3}\n'))
-    outcome = read(JsonLines, path=name)
-    assert outcome.values("n") == [1, 3]
-    assert [(reject.line, reject.offset, reject.raw) for reject in outcome.rejects] == [(2, 9, b'{"n": 2')]
-
-
-def test_gzip_that_is_cut_off_is_an_error_that_names_the_file(write, read):
-    whole = gzip.compress("".join(f"{n * n * 7919 % 1_000_003}\n" for n in range(200_000)).encode())
-    write("a.txt.gz", whole[: len(whole) // 2])
-    with pytest.raises(OptionError, match=r"cannot read a\.txt\.gz: Compressed file ended before") as caught:
-        read(Text, path="a.txt.gz")
-    assert (caught.value.option, caught.value.help) == ("path", "is the file whole?")
 
 
 @pytest.mark.parametrize(

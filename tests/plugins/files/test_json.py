@@ -183,7 +183,9 @@ def test_a_document_that_is_broken_late_is_an_error_in_reading(write, read):
 
 def test_lines_without_an_object_are_told(write, refused):
     write("a.jsonl", "\n[1]\n")
-    assert str(refused(JsonLines, path="a.jsonl")) == "a.jsonl has no object that can be read"
+    assert str(refused(JsonLines, path="a.jsonl")) == (
+        "a.jsonl has no object that can be read (line 2: valid JSON, but no object)"
+    )
 
 
 scalars = st.one_of(st.none(), st.text(max_size=5), st.integers(-(2**63), 2**63 - 1), st.booleans())
