@@ -1,4 +1,4 @@
-"""Cleaners for ladle: duplicates, missing values, Unicode, types, columns, rows and samples."""
+"""Cleaners for ladle: duplicates, gaps, wrong values, types, texts, what is personal, and what tests leak."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ __version__ = "0.1.0"
 def ladle_cleaners() -> dict[str, str]:
     return {
         "convert": "ladle_cleaning.conversion:Convert",
+        "correct": "ladle_cleaning.correcting:Correct",
+        "decontaminate": "ladle_cleaning.contamination:Decontaminate",
         "deduplicate": "ladle_cleaning.duplicates:Deduplicate",
-        "filter": "ladle_cleaning.conditions:Filter",
         "fill-missing": "ladle_cleaning.gaps:FillMissing",
-        "standardise": "ladle_cleaning.unicode:Standardise",
+        "filter": "ladle_cleaning.conditions:Filter",
+        "label-errors": "ladle_cleaning.label_errors:LabelErrors",
+        "perplexity": "ladle_cleaning.perplexity:Perplexity",
+        "quality": "ladle_cleaning.quality:Quality",
+        "redact": "ladle_cleaning.redaction:Redact",
         "replace": "ladle_cleaning.replacing:Replace",
         "sample": "ladle_cleaning.sampling:Sample",
         "select": "ladle_cleaning.selection:Select",
+        "standardise": "ladle_cleaning.standardising:Standardise",
     }

@@ -60,6 +60,14 @@ def unmarked(texts: pa.Array, markers: Sequence[str]) -> pa.Array:
     return pc.if_else(marked, pa.scalar(None, texts.type), texts)
 
 
+def with_texts(texts: pa.Array, where: pa.Array, new: Sequence[str]) -> pa.Array:
+    """Texts with others in the places where a mask is true."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.replace_with_mask(texts, pc.fill_null(where, False), pa.array(new, texts.type)) if new else texts
+
+
 def quoted(names: Sequence[str]) -> str:
     """Names as messages show them."""
     return ", ".join(f"`{name}`" for name in names)

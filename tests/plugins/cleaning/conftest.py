@@ -153,13 +153,13 @@ class Done(NamedTuple):
 
 @pytest.fixture
 def run_recipe(tmp_path):
-    """Run a recipe with these tables on the data set `reviews`, read from lines of JSON."""
+    """Run a recipe with these tables, and `others` of ladle's packages, on the data set `reviews` of lines of JSON."""
 
-    def run_recipe(lines: list[str], tables: str) -> Done:
+    def run_recipe(lines: list[str], tables: str, *others: str) -> Done:
         (tmp_path / "reviews.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
         recipe = tmp_path / "recipe.toml"
         recipe.write_text('[data.reviews.source]\nuse = "lines"\npath = "reviews.jsonl"\n' + tables, encoding="utf-8")
-        plugins = [plugin for plugin in installed().plugins if plugin.name in ("ladle", "ladle-cleaning")]
+        plugins = [plugin for plugin in installed().plugins if plugin.name in ("ladle", "ladle-cleaning", *others)]
         offers = [offer for offer in installed().offers if offer.plugin in plugins]
         registry = Registry(plugins, [*offers, Offer("lines", "source", Plugin(About("ladle", "1")), Lines)])
         runs = Runs(tmp_path / "runs")

@@ -13,7 +13,7 @@ from ladle import OptionError
 from ladle_cleaning.conditions import Filter
 from ladle_cleaning.duplicates import Deduplicate
 from ladle_cleaning.gaps import FillMissing
-from ladle_cleaning.unicode import Standardise
+from ladle_cleaning.standardising import Standardise
 
 PRICES = pa.array([Decimal("1.50"), None, Decimal("2.50"), Decimal("2.50")], pa.decimal128(6, 2))
 DAYS = pa.array([date(2020, 1, 1), None, date(2020, 1, 2), date(2020, 1, 2)])

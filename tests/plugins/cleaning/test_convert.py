@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ladle import Columns, OptionError
+from ladle import Columns, OptionError, Sample
 from ladle_cleaning.conversion import Convert
 
 
@@ -155,3 +155,91 @@ def test_what_is_read_as_a_number_python_reads_alike(text):
         assert integer == float(text.strip())
     if text.strip().isascii() and text.strip().isdigit():
         assert integer == int(text.strip())
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2020-03-01", datetime(2020, 3, 1)),
+        ("13/4/2020", datetime(2020, 4, 13)),
+        ("4.4.2020", datetime(2020, 4, 4)),
+        ("2020/3/1 7:05", datetime(2020, 3, 1, 7, 5)),
+        ("1 March 2020", datetime(2020, 3, 1)),
+        (" 1st  of march, 2020 ", datetime(2020, 3, 1)),
+        ("Mar. 1, 2020 5:30 pm", datetime(2020, 3, 1, 17, 30)),
+        ("1-Sept-2020 at 12:00 a.m.", datetime(2020, 9, 1)),
+        ("Sun, 01 Mar 2020 10:00:00 +0130", datetime(2020, 3, 1, 8, 30)),
+        ("29.02.2020 23:59:59.25 UTC", datetime(2020, 2, 29, 23, 59, 59, 250_000)),
+        ("20200301T0102", datetime(2020, 3, 1, 1, 2)),
+        ("3/4/2020", None),  # two days
+        ("3/4/20", None),  # and no century
+        ("31 Feb 2020", None),
+        ("29.02.2021", None),
+        ("2020-3-1 24:00", None),
+        ("1 March 2020 13:00 pm", None),
+        ("March 2020", None),
+        ("12:00", None),
+        ("2020", None),
+    ],
+)
+def test_times_may_be_written_as_people_write_them(text, moment):
+    assert converted([text], "time", time_format="any") == [moment]
+
+
+def test_the_recipe_says_whether_the_day_comes_first():
+    texts = ["3/4/2020", "13/4/2020", "4/13/2020"]
+    day_first = converted(texts, "time", time_format="any", day_first=True)
+    assert day_first == [datetime(2020, 4, 3), datetime(2020, 4, 13), None]
+    month_first = converted(texts, "time", time_format="any", day_first=False)
+    assert month_first == [datetime(2020, 3, 4), None, datetime(2020, 4, 13)]
+
+
+def test_what_formats_read_differently_is_no_time(rows, clean):
+    data = rows({"born": ["13/04/2020", "04/13/2020", "03/04/2020", "04/04/2020", "2020-04-01", "soon"]})
+    done = clean(Convert(types={"born": "time"}, time_format=["%d/%m/%Y", "%m/%d/%Y", "iso"]), data)
+    assert [moment.day for moment in done.values("born")] == [13, 13, 4, 1]
+    assert {id_: tuple(reject[:2]) for id_, reject in done.rejects.items()} == {
+        "r2": ("ambiguous-time", '`born` is "03/04/2020", which could be 2020-03-04 or 2020-04-03'),
+        "r5": ("no-such-type", '`born` is "soon", which is no time'),
+    }
+
+
+def test_the_first_rows_show_a_format_that_is_not_theirs():
+    sample = Sample([{"born": "1/2/2020", "n": "5"}, {"born": "7/2/2020", "n": "?"}, {"born": None, "n": "?"}])
+    cleaner = Convert(types={"born": "time", "n": "integer"}, markers=["?"], invalid="null")
+    assert [(str(doubt), doubt.path) for doubt in cleaner.doubts(sample)] == [
+        ('2 of the first 3 rows become null: `born` is "1/2/2020", which is no time', ("types", "born"))
+    ]
+
+
+TEXTS = st.one_of(
+    st.text(max_size=6),
+    st.text("0123456789.,+-eE_ naif\x1c\x85\u3000", max_size=8),
+    st.sampled_from(["true", " T", "off", "1/2/2020", "2020-01-01", "1 May 2020 10:00 +0100", "1e400", "9" * 30]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(TEXTS, min_size=1, max_size=5),
+    st.sampled_from(["integer", "number", "boolean", "time"]),
+    st.sampled_from([{}, {"decimal": ",", "thousands": "."}, {"time_format": "any"}, {"markers": ["1", "true"]}]),
+)
+def test_one_row_is_converted_like_many(texts, type_, options):
+    cleaner = Convert.model_validate({"types": {"x": type_}, "invalid": "null"} | options)
+    assert [cleaner.clean_row({"x": text})["x"] for text in texts] == converted(texts, type_, **options)
+
+
+OTHERS = {
+    "integer": st.integers(-(2**63), 2**63 - 1),
+    "number": st.one_of(st.floats(), st.integers(-3, 3).map(float), st.just(2.0**63)),
+    "boolean": st.booleans(),
+}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data(), st.sampled_from(sorted(OTHERS)), st.sampled_from(["integer", "number", "boolean"]))
+def test_one_row_that_holds_no_text_is_converted_like_many(data, before, after):
+    values = data.draw(st.lists(OTHERS[before], min_size=1, max_size=4))
+    cleaner = Convert.model_validate({"types": {"x": after}, "invalid": "null"})
+    assert repr([cleaner.clean_row({"x": value})["x"] for value in values]) == repr(converted(values, after))

@@ -29,6 +29,7 @@ missing = "keep"
 use = "deduplicate"
 columns = ["text"]
 ignore_case = true
+keep = "first"
 
 [[data.reviews.clean]]
 use = "fill-missing"
@@ -75,7 +76,7 @@ def test_no_row_vanishes_on_its_way_through_all_cleaners(run_recipe):
     ("stage", "line", "rule", "reason", "raw"),
     [
         ("source", 3, "json", "this is no JSON", None),
-        ("clean.1", 4, "empty", "`text` is empty once normalised", {"text": "\u200b ", "stars": "1"}),
+        ("clean.1", 4, "empty", "`text` is empty once standardised", {"text": "\u200b ", "stars": "1"}),
         ("clean.2", 5, "no-such-type", '`stars` is "many", which is no integer', {"text": "odd", "stars": "many"}),
         ("clean.3", 7, "max", "`stars` is 11, more than max = 5", {"text": "wild", "stars": 11}),
         ("clean.4", 6, "duplicate", "the same `text` as row {stays}", {"text": "good one", "stars": 4}),

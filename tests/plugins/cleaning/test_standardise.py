@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ladle import Columns, OptionError
-from ladle_cleaning.unicode import Standardise
+from ladle import Columns, OptionError, Sample
+from ladle_cleaning.standardising import Standardise
 
 
 def standardise(**options) -> Standardise:
@@ -68,12 +68,12 @@ def test_texts_that_end_up_empty_stay_or_become_null_or_go(rows, clean):
     done = clean(standardise(empty="drop", columns=["text"]), data)
     assert list(done.kept) == ["r1", "r3"]
     assert done.rejects["r2"].rule == "empty"
-    assert done.rejects["r2"].reason == "`text` is empty once normalised"
+    assert done.rejects["r2"].reason == "`text` is empty once standardised"
 
 
 def test_a_column_without_any_text_is_no_trouble(rows):
-    ((batch, rejects, _),) = standardise(columns=["text"], empty="drop").work(rows({"text": pa.nulls(2)}))
-    assert (batch["text"].to_pylist(), rejects) == ([None, None], {})
+    (done,) = standardise(columns=["text"], empty="drop").work(rows({"text": pa.nulls(2)}))
+    assert (done.batch["text"].to_pylist(), done.rejects) == ([None, None], {})
 
 
 def test_other_columns_than_texts_are_refused():
@@ -143,3 +143,81 @@ def test_one_row_is_written_like_many(text, options):
     done = cleaner.clean_batch(pa.record_batch({"_id": ["r0"], "text": [known]}))
     expected = done.rejects.get(0) or {"_id": "r0", "text": done.batch["text"][0].as_py()}
     assert cleaner.clean_row({"_id": "r0", "text": known}) == expected
+
+
+def test_html_becomes_what_a_reader_sees(rows, clean):
+    texts = ["<p>One &amp; two</p><p>three<script>x</script>", "no\nmarkup < at all", "&lt;i&gt;", None, "<br>"]
+    lines = clean(standardise(html=True, space="keep-lines", columns=["text"]), rows({"text": texts}))
+    assert lines.values("text") == ["One & two\n\nthree", "no\nmarkup < at all", "<i>", None, ""]
+    assert clean(standardise(html=True, empty="drop"), rows({"text": texts})).values("text") == [
+        "One & two three",
+        "no markup < at all",
+        "<i>",
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("garbled", "meant"),
+    [
+        ("cafÃ© â€œau laitâ€\x9d", "café “au lait”"),
+        ("Ã  la carte\nçà et là", "à la carte\nçà et là"),  # one line is right, the other is not
+        ("Ð¿Ñ€Ð¸Ð²ÐµÑ‚", "привет"),
+        ("donâ\x80\x99t", "don’t"),
+        ("NÃO, Ångström and 日本", "NÃO, Ångström and 日本"),
+        ("Ã\u200b©", "é"),  # what hid the mistake is gone
+    ],
+)
+def test_what_was_read_in_a_wrong_encoding_is_repaired(garbled, meant):
+    assert written(garbled, mojibake=True, space="keep-lines") == meant
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.text(st.one_of(st.sampled_from("ÃÂâ€©\xa0\x80\x9d™œ\u200b \n aé"), st.characters(exclude_categories=["Cs"]))),
+    OPTIONS,
+)
+def test_repaired_twice_nothing_more_changes(text, options):
+    once = written(text, mojibake=True, **options)
+    assert written(once, mojibake=True, **options) == once
+
+
+SENTENCES = [
+    "Alle Menschen sind frei und gleich an Würde und Rechten geboren.",
+    "Tous les êtres humains naissent libres et égaux en dignité et en droits.",
+    "Все люди рождаются свободными и равными в своем достоинстве и правах.",
+    "すべての人間は、生まれながらにして自由であり、かつ、尊厳と権利とについて平等である。",
+    "“It’s free” – 5 € …",
+]
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_sentences_survive_a_wrong_encoding(sentence):
+    assert written(sentence.encode().decode("latin-1"), mojibake=True) == sentence
+    assert written(sentence, mojibake=True) == sentence
+
+
+def test_the_first_rows_show_what_is_left_to_do():
+    def doubts(texts, **options):
+        return [
+            (str(d), d.help) for d in standardise(columns=["x"], **options).doubts(Sample([{"x": t} for t in texts]))
+        ]
+
+    html = ["<p>One</p>", "two<br/>", *["three < four"] * 8]
+    assert doubts(html) == [('2 of the first 10 rows have HTML in `x`: "<p>"', "add html = true")]
+    assert doubts(html, html=True) == doubts(["a <3 b"] * 9) == []
+    found = '`x` looks as if it was read in a wrong encoding: "Ã©" in the first 2 rows'
+    assert doubts(["cafÃ©", "à"]) == [(found, "name the right encoding in the source, or add mojibake = true")]
+    assert doubts(["cafÃ©"], mojibake=True) == doubts(["NÃO, café, 5 €"]) == []
+    assert list(standardise().doubts(Sample())) == []
+    assert [d.code for d in standardise().doubts(Sample([{"n": 1, "x": "<b>a</b>"}]))] == ["html"]
+
+
+@settings(deadline=None)
+@given(
+    st.text(st.sampled_from("<>/&;pbr=' \n\tÃ©â€œaé\x80\u200b")),
+    st.fixed_dictionaries({"html": st.booleans(), "mojibake": st.booleans()}),
+)
+def test_one_row_is_repaired_like_many(text, options):
+    cleaner = standardise(columns=["text"], **options)
+    assert cleaner.clean_row({"_id": "r0", "text": text})["text"] == written(text, **options)

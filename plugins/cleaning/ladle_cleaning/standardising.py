@@ -1,19 +1,25 @@
-"""Texts in one form: Unicode, white space, and what cannot be seen."""
+"""Texts in one form: HTML, wrong encodings, Unicode, white space, and what cannot be seen."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from ladle import Cleaned, Cleaner, Columns, Reject
+from ladle import Cleaned, Cleaner, Columns, OptionError, Reject
 
-from .arrays import as_text, collapsed, positions
+from .arrays import as_text, collapsed, positions, with_texts
+from .html import MARKUP, TAG, text_of
+from .mojibake import GARBLED, repaired
+from .values import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from ladle import Sample
 
 LINE_ENDS = r"\r\n|[\r\x0b\x0c\x1c-\x1e\x{85}\x{2028}\x{2029}]"  # what Python's str.splitlines splits at
 CONTROL = r"\x00-\x08\x0e-\x1b\x1f\x7f-\x{84}\x{86}-\x{9f}"
@@ -33,14 +39,25 @@ _SPACES = r"[\t\x1f \xa0\u1680\u2000-\u200a\u202f\u205f\u3000]+"
 
 
 class Standardise(Cleaner):
-    """Write texts in one form: Unicode, line ends, white space, and nothing that cannot be seen.
+    """Write texts in one form: no HTML, no mojibake, Unicode, line ends, white space, and nothing that cannot be seen.
 
-    Line ends of every kind become line feeds; the rest is as the options say. Done twice, it changes nothing more.
+    Line ends of every kind become line feeds; the rest is as the options say. Done twice, it changes nothing more,
+    unless HTML shows its readers what looks like HTML.
     """
 
     form = "arrow"
 
     columns: list[str] = Field(default=[], description="Text columns; empty: all of them.")
+    html: bool = Field(
+        default=False,
+        description="Whether texts are HTML, of which what a reader sees is kept: blocks and <br> make lines (with "
+        '`space = "keep-lines"` they stay), scripts and styles go, and entities become what they stand for. A text '
+        "without any markup is left alone.",
+    )
+    mojibake: bool = Field(
+        default=False,
+        description="Repair what was read in a wrong encoding, such as Ã© for é (by ftfy).",
+    )
     unicode: Literal["NFC", "NFKC", "none"] = Field(
         default="NFC",
         description="Unicode normal form: NFC writes each letter with its accents in one way, NFKC also replaces "
@@ -73,6 +90,19 @@ class Standardise(Cleaner):
     def _names(self, given: Columns) -> list[str]:
         return self.columns or given.of_type("text")
 
+    def doubts(self, sample: Sample) -> Iterator[OptionError]:
+        for name in self.columns or (sample.rows[0] if sample.rows else ()):
+            texts = [text for text in sample.values(name) if isinstance(text, str)]
+            tags = [found[0] for text in texts if (found := TAG.search(text))]
+            garbled = [found[0] for text in texts if (found := GARBLED.search(text))]
+            if len(tags) > len(texts) / 10 and not self.html:
+                message = f"{len(tags)} of {sample} have HTML in `{name}`: {shown(tags[0])}"
+                yield OptionError(message, help="add html = true", code="html")
+            if garbled and not self.mojibake:
+                message = f"`{name}` looks as if it was read in a wrong encoding: {shown(garbled[0])} in {sample}"
+                help = "name the right encoding in the source, or add mojibake = true"
+                yield OptionError(message, help=help, code="encoding")
+
     @property
     def is_light(self) -> bool:
         return bool(self.columns)  # a row does not say which other columns hold texts
@@ -81,13 +111,24 @@ class Standardise(Cleaner):
         """One row normalised as `clean_batch` does many, but for the letters that Arrow writes small differently."""
         done = dict(row)
         for name in self.columns:
-            text = None if row[name] is None else self._normalised_text(row[name])
+            text = None if row[name] is None else self._standard_text(row[name])
             if text == "" and self.empty == "drop":
                 return _emptied(name)
             done[name] = None if text == "" and self.empty == "null" else text
         return done
 
-    def _normalised_text(self, text: str) -> str:
+    def _standard_text(self, text: str) -> str:
+        if self.html and re.search(MARKUP, text):
+            text = text_of(text)
+        if not self.mojibake:
+            return self._formed_text(text)
+        while (
+            done := self._formed_text(repaired(text))
+        ) != text:  # what was hidden in the text may show more to repair
+            text = done
+        return text
+
+    def _formed_text(self, text: str) -> str:
         text = re.sub(_LINE_ENDS, "\n", text)
         if self.invisible != "keep":
             text = re.sub(_INVISIBLE if self.invisible == "remove" else _INVISIBLE_BUT_JOINERS, "", text)
@@ -110,7 +151,7 @@ class Standardise(Cleaner):
 
         rejects = {}
         for name in self._names(columns_of(batch.schema)):
-            texts = self._normalised(as_text(batch[name]))
+            texts = self._standard(as_text(batch[name]))
             empty = pc.equal(texts, "")
             if self.empty == "null":
                 texts = pc.if_else(empty, pa.scalar(None, texts.type), texts)
@@ -119,7 +160,25 @@ class Standardise(Cleaner):
             batch = with_column(batch, name, texts)
         return Cleaned(batch, rejects)
 
-    def _normalised(self, texts: pa.Array) -> pa.Array:
+    def _standard(self, texts: pa.Array) -> pa.Array:
+        import pyarrow.compute as pc
+
+        if self.html:
+            marked = pc.match_substring_regex(texts, MARKUP)
+            texts = with_texts(texts, marked, list(map(text_of, texts.filter(marked).to_pylist())))
+        if not self.mojibake:
+            return self._formed(texts)
+        while not (done := self._formed(self._repaired(texts))).equals(texts):
+            texts = done
+        return texts
+
+    def _repaired(self, texts: pa.Array) -> pa.Array:
+        import pyarrow.compute as pc
+
+        others = pc.invert(pc.string_is_ascii(texts))
+        return with_texts(texts, others, list(map(repaired, texts.filter(others).to_pylist())))
+
+    def _formed(self, texts: pa.Array) -> pa.Array:
         import pyarrow.compute as pc
 
         texts = pc.replace_substring_regex(texts, LINE_ENDS, "\n")
@@ -151,4 +210,4 @@ class Standardise(Cleaner):
 
 
 def _emptied(name: str) -> Reject:
-    return Reject(rule="empty", reason=f"`{name}` is empty once normalised")
+    return Reject(rule="empty", reason=f"`{name}` is empty once standardised")
