@@ -40,7 +40,7 @@ class Perplexity(Cleaner):
     max_length: Annotated[int | None, Usual(8, 131_072)] = Field(
         default=None, gt=1, description="Tokens of a text that count; all that the model can read if not given."
     )
-    batch_size: Annotated[int, NotInKey(), Usual(1, 1024, why_high="memory is likely to run out")] = Field(
+    batch_size: Annotated[int, NotInKey(), Usual(1, 512, why_high="memory is likely to run out")] = Field(
         default=8, gt=0, description="Texts that the model reads at once."
     )
     device: Annotated[Literal["auto", "cuda", "mps", "cpu"], NotInKey()] = Field(

@@ -52,7 +52,7 @@ def test_a_hash_is_the_same_wherever_the_shingle_is():
     [alone] = by_hash(["the wide world"], "words", 3)
     long = by_hash([f"{'x' * 300_000} the wide world", "in the wide world"], "words", 3)
     assert alone == [long[0][-1]] == [long[1][-1]]
-    assert alone == [17290804611503631142]
+    assert alone == [14553172836643173115]
 
 
 def test_columns_are_one_text():
